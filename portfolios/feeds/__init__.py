@@ -1,0 +1,37 @@
+"""Files from vendors and clients: decoding, reading and the quality gate.
+
+Pure: bytes in, a verdict out. No Django, no database, no clock. Never alters a value silently:
+a row is accepted as it stands, accepted without a cell that is named, or rejected with the reason.
+"""
+
+from portfolios.feeds.hints import Distribution, FeedHints, LeverageHint, Split, StoredSeries
+from portfolios.feeds.verdict import (
+    Basis,
+    BasisChange,
+    Correction,
+    Effect,
+    FileVerdict,
+    Kind,
+    Note,
+    RowProblem,
+    SplitSeen,
+    Status,
+)
+
+__all__ = [
+    "Basis",
+    "BasisChange",
+    "Correction",
+    "Distribution",
+    "Effect",
+    "FeedHints",
+    "FileVerdict",
+    "Kind",
+    "LeverageHint",
+    "Note",
+    "RowProblem",
+    "Split",
+    "SplitSeen",
+    "Status",
+    "StoredSeries",
+]
