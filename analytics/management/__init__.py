@@ -1,0 +1,1 @@
+"""Entry points for operators; thin, no logic of their own."""

@@ -1,0 +1,1 @@
+"""Facts: clients, portfolios, positions, instruments, prices. Imports nothing of analytics or riskapi."""

@@ -1,0 +1,39 @@
+"""Tables of the facts. Imports Django, `portfolios.identifiers` and nothing above."""
+
+from portfolios.models.clients import ApiKey, AuditEvent, Client, IdempotencyRecord
+from portfolios.models.imports import Import, ImportProblem
+from portfolios.models.instruments import (
+    CorporateAction,
+    FundFact,
+    FundHolding,
+    Instrument,
+    LeverageTerms,
+    OptionTerms,
+)
+from portfolios.models.leased import LeasedJob
+from portfolios.models.market import DataVersion, FxRate, OptionQuote, Price, RateObservation
+from portfolios.models.positions import Portfolio, Position, PositionSet
+
+__all__ = [
+    "ApiKey",
+    "AuditEvent",
+    "Client",
+    "CorporateAction",
+    "DataVersion",
+    "FundFact",
+    "FundHolding",
+    "FxRate",
+    "IdempotencyRecord",
+    "Import",
+    "ImportProblem",
+    "Instrument",
+    "LeasedJob",
+    "LeverageTerms",
+    "OptionQuote",
+    "OptionTerms",
+    "Portfolio",
+    "Position",
+    "PositionSet",
+    "Price",
+    "RateObservation",
+]

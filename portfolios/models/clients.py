@@ -1,0 +1,96 @@
+"""The tenant, its keys, and what it did."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Now
+
+from portfolios.identifiers import public_id, uuid7
+
+
+class Client(models.Model):
+    """An institution: the tenant. Its rows are seen by nobody else."""
+
+    ID_PREFIX = "cl"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=200)
+    slug = models.SlugField(max_length=60, unique=True)
+    base_currency = models.CharField(max_length=3, default="USD")
+    is_synthetic = models.BooleanField(
+        default=False, help_text="Its market data is made by a model; every answer says so."
+    )
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ("name", "id")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def public_id(self) -> str:
+        return public_id(self.ID_PREFIX, self.id)
+
+
+class ApiKey(models.Model):
+    """A bearer key. The secret is 256 random bits, so a keyed hash of it is kept, not a slow one."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=100)
+    key_id = models.CharField(max_length=8, unique=True, editable=False)
+    secret_hmac = models.BinaryField(max_length=32, editable=False)
+    pepper_version = models.PositiveSmallIntegerField(default=1, editable=False)
+    scopes = ArrayField(models.CharField(max_length=40), default=list)
+    allowed_networks = ArrayField(
+        models.CharField(max_length=43), default=list, blank=True, help_text="CIDR; empty: any."
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ("client", "created_at", "id")
+        verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.key_id})"
+
+
+class IdempotencyRecord(models.Model):
+    """The first answer to a keyed request, written in the transaction of its effect."""
+
+    id = models.BigAutoField(primary_key=True)
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of method, path and body.")
+    status = models.PositiveSmallIntegerField(null=True)
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField(null=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["client", "key"], name="idempotency_client_key"),
+        )
+
+
+class AuditEvent(models.Model):
+    """Who did what to which object; append-only, a trigger refuses changes."""
+
+    id = models.BigAutoField(primary_key=True)
+    client = models.ForeignKey(Client, null=True, on_delete=models.PROTECT, related_name="+")
+    actor = models.CharField(max_length=100)
+    action = models.CharField(max_length=60)
+    object_id = models.CharField(max_length=60)
+    request_id = models.CharField(max_length=60, blank=True)
+    detail = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (models.Index(fields=["client", "object_id"], name="audit_client_object"),)

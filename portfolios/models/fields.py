@@ -1,0 +1,41 @@
+"""Model fields of our own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core import checks
+from django.db import models
+
+
+class NumericField(models.DecimalField):  # type: ignore[type-arg]  # generic in the stubs only
+    """PostgreSQL `numeric` without a fixed scale.
+
+    One column holds 6e11 and 0.6 alike, each with the digits it came with: SOXS traded at 40 dollars
+    and is quoted at hundreds of millions once adjusted for its reverse splits.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("max_digits", 60)
+        kwargs.setdefault("decimal_places", 30)
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self) -> Any:
+        name, path, args, kwargs = super().deconstruct()
+        kwargs.pop("max_digits")
+        kwargs.pop("decimal_places")
+        return name, path, args, kwargs
+
+    def db_type(self, connection: Any) -> str:
+        return "numeric"
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        return value if prepared else self.to_python(value)
+
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        if hasattr(value, "as_sql"):
+            return value
+        return self.to_python(value)
+
+    def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
+        return super().check(**kwargs)

@@ -1,0 +1,1 @@
+"""The HTTP edge: authentication, permissions, problem+json, paging, parsing and the schema."""

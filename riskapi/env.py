@@ -1,0 +1,39 @@
+"""The only module that reads the process environment; everything else reads Django settings."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+_env = environ.Env()
+
+#: "app" serves requests and jobs; "owner" migrates. Row-level security is meant for "app".
+DATABASE_ROLE: str = _env.str("RISK_DB_ROLE", default="app")
+DATABASE_URL: str = _env.str("DATABASE_URL", default="postgres:///riskapi")
+DATABASE_OWNER_URL: str = _env.str("DATABASE_OWNER_URL", default=DATABASE_URL)
+DATABASE_POOL: bool = _env.bool("RISK_DB_POOL", default=False)
+BROKER_URL: str = _env.str("BROKER_URL", default="redis://localhost:6379/0")
+
+DEBUG: bool = _env.bool("RISK_DEBUG", default=False)
+ALLOWED_HOSTS: list[str] = _env.list("RISK_ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])
+CSRF_TRUSTED_ORIGINS: list[str] = _env.list("RISK_CSRF_TRUSTED_ORIGINS", default=[])
+HTTPS_ONLY: bool = _env.bool("RISK_HTTPS_ONLY", default=False)
+
+_DEFAULT_STATE_DIR = Path.home() / ".local" / "state" / "riskapi"
+STATE_DIR = Path(_env.str("RISK_STATE_DIR", default=str(_DEFAULT_STATE_DIR)))
+
+#: Secrets have no usable default: a process started without them gets random ones, so nothing
+#: signed or hashed by it survives a restart. The deployment check refuses that outside tests.
+SECRETS_GIVEN: bool = "RISK_SECRET_KEY" in _env.ENVIRON and "RISK_KEY_PEPPER" in _env.ENVIRON
+SECRET_KEY: str = _env.str("RISK_SECRET_KEY", default=secrets.token_urlsafe(48))
+SECRET_KEY_FALLBACKS: list[str] = _env.list("RISK_SECRET_KEY_FALLBACKS", default=[])
+KEY_PEPPER: str = _env.str("RISK_KEY_PEPPER", default=secrets.token_urlsafe(48))
+
+MARKET_DATA_DIR: str = _env.str(
+    "RISK_MARKET_DATA", default=str(BASE_DIR.parent / "shared" / "market")
+)
+LOG_LEVEL: str = _env.str("RISK_LOG_LEVEL", default="INFO")

@@ -1,0 +1,19 @@
+"""Logging filters."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+_KEY_PATTERN = re.compile(r"\b(rk_(?:live|test)_[0-9A-Za-z]{8})_[0-9A-Za-z_]+")
+
+
+class RedactKeysFilter(logging.Filter):
+    """Cut the secret part of an API key out of every log line, whoever wrote it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        redacted = _KEY_PATTERN.sub(r"\1_[redacted]", message)
+        if redacted != message:
+            record.msg, record.args = redacted, None
+        return True
