@@ -5,7 +5,7 @@ from django.db import migrations
 from portfolios.row_level_security import grant_to_app, tenant_policy
 
 OWN = ("idempotencyrecord", "auditevent", "portfolio", "positionset", "position", "import", "importproblem")
-SHARED = ("instrument", "leverageterms", "optionterms", "corporateaction", "price", "fxrate", "optionquote", "dataversion")
+SHARED = ("instrument", "leverageterms", "optionterms", "corporateaction", "price", "fxrate", "rateobservation", "optionquote", "dataversion")
 
 
 class Migration(migrations.Migration):

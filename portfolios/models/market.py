@@ -97,6 +97,9 @@ class RateObservation(models.Model):
     """A named series: short rates as fractions per year, volatility indexes as points."""
 
     id = models.BigAutoField(primary_key=True)
+    client = models.ForeignKey(
+        Client, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+    )
     series = models.CharField(max_length=40)
     session = models.DateField()
     value = NumericField()
@@ -107,9 +110,10 @@ class RateObservation(models.Model):
     class Meta:
         constraints = (
             models.UniqueConstraint(
-                fields=["series", "session"],
+                fields=["series", "session", "client"],
                 condition=models.Q(superseded_at=None),
                 name="rate_observation_current",
+                nulls_distinct=False,
             ),
         )
 
