@@ -17,7 +17,14 @@ def main():  # type: ignore[no-untyped-def]  # noqa: ANN201 - an old Python cann
         sys.exit(
             "RiskAPI needs Python %d.%d or newer; %s is %d.%d. Start it with a newer one, "  # noqa: UP031
             "for example: python3.12 manage.py %s"
-            % (OLDEST + (sys.executable,) + sys.version_info[:2] + (" ".join(sys.argv[1:]),))
+            % (
+                OLDEST[0],
+                OLDEST[1],
+                sys.executable,
+                sys.version_info[0],
+                sys.version_info[1],
+                " ".join(sys.argv[1:]),
+            )
         )
     if os.name != "posix":
         sys.exit("RiskAPI runs on Linux and macOS; on Windows use WSL or a container.")
@@ -31,4 +38,4 @@ def main():  # type: ignore[no-untyped-def]  # noqa: ANN201 - an old Python cann
 
 
 if __name__ == "__main__":
-    main()
+    main()  # type: ignore[no-untyped-call]

@@ -22,6 +22,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = "requirements.txt"
@@ -165,7 +166,7 @@ class Environment:
 
 def pinned_requirement(lock: str, name: str) -> str:
     """Cut one package with its hashes out of the text of a lock file."""
-    match = re.search(rf"^{re.escape(name)}==.*(?:\\\n.*)*\n?", lock, re.MULTILINE)
+    match = re.search(rf"^{re.escape(name)}==.*\n(?: +--hash=.*\n)+", lock, re.MULTILINE)
     if match is None:
         _fail(f"the lock file does not hold {name}; make it anew from requirements.in.")
     return match.group()
@@ -177,7 +178,7 @@ def _pinned_names(lock: str) -> list[str]:
 
 def _pip_settings(pip: Sequence[str]) -> dict[str, str]:
     """Read the user's pip configuration (files and PIP_ variables); later levels win, as in pip."""
-    listing = subprocess.run(  # noqa: S603 - our own interpreter
+    listing = subprocess.run(
         [*pip, "config", "list"], capture_output=True, text=True, check=False
     ).stdout
     levels: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
@@ -191,7 +192,7 @@ def _pip_settings(pip: Sequence[str]) -> dict[str, str]:
 
 
 def uv_options(settings: Mapping[str, str]) -> list[str]:
-    """Say pip's settings in uv's words. Hashes are required, so the best match of any index is safe."""
+    """Say pip's settings in uv's words. With hashes required, the best of all indexes is safe."""
     options = ["--index-strategy", "unsafe-best-match"]
     if settings.get("no-index", "").lower() in {"1", "true", "yes", "on"}:
         options.append("--no-index")
@@ -253,8 +254,8 @@ def _run(command: Sequence[str], purpose: str) -> None:
 def _call(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run with progress on standard error; off a terminal, without uv's line for each package."""
     if sys.stderr.isatty():
-        return subprocess.run(command, env=environment, stdout=2, check=False).returncode  # noqa: S603
-    with subprocess.Popen(  # noqa: S603 - commands are built above, never from input
+        return subprocess.run(command, env=environment, stdout=2, check=False).returncode
+    with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         for line in process.stdout or ():
@@ -268,5 +269,5 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _fail(text: str) -> None:
+def _fail(text: str) -> NoReturn:
     sys.exit(f"riskapi: {text}")

@@ -30,12 +30,12 @@ def run(argv: Sequence[str]) -> int:
 
             os.chdir(ROOT)
             return testing.run(argv[2:])
+        if command in WITHOUT_SERVERS or command.startswith("-") or {"-h", "--help"} & {*argv}:
+            return django(argv)
         if command == "up":
             from riskapi.embedded import supervisor
 
-            return supervisor.run(argv)
-        if command in WITHOUT_SERVERS or command.startswith("-") or "--help" in argv:
-            return django(argv)
+            return supervisor.run(argv, django)
         if command in AS_OWNER:
             os.environ["RISK_DB_ROLE"] = "owner"
         with reachable_servers():

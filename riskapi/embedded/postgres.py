@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 
 from riskapi.embedded.processes import Guard
-from riskapi.embedded.state import Account, EmbeddedError, StateFolder, private_folder
+from riskapi.embedded.state import EmbeddedError, StateFolder, private_folder
 
 OWNER, APP, SUPERUSER = "owner", "app", "postgres"
 DATABASE = "riskapi"
@@ -60,7 +60,9 @@ def find_binaries() -> Path:
 class Postgres:
     """One cluster in one state folder, reached over a unix socket in a folder of mode 0700."""
 
-    def __init__(self, state: StateFolder, guard: Guard, settings: dict[str, str] | None = None):
+    def __init__(
+        self, state: StateFolder, guard: Guard, settings: dict[str, str] | None = None
+    ) -> None:
         self.state = state
         self.sockets = state.sockets
         self._guard = guard
@@ -83,10 +85,10 @@ class Postgres:
             self._initialize(self._binaries)
         self._refuse_other_version(self._binaries)
         self._clear_stale_locks()
-        options = [f"--{name}={value}" for name, value in self._settings.items()]
+        command = [str(self._binaries / "postgres"), "-D", str(self._data), "-k", str(self.sockets)]
+        command += [f"--{name}={value}" for name, value in self._settings.items()]
         self._child = self._guard.start(
-            [str(self._binaries / "postgres"), "-D", str(self._data), "-k", str(self.sockets)]
-            + options,
+            command,
             log=self._log,
             end_signal=signal.SIGINT,
             account=account,
@@ -152,7 +154,7 @@ class Postgres:
             shutil.rmtree(scratch)
         command = [str(binaries / "initdb"), "-D", str(scratch), "-U", SUPERUSER, "-A", "trust"]
         command += ["-E", "UTF8", "--no-instructions"]
-        if _major_version(binaries) >= 17:  # noqa: PLR2004 - first with a C.UTF-8 of its own
+        if _major_version(binaries) >= 17:
             command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         else:
             command += ["--locale=C.UTF-8"]
@@ -244,7 +246,7 @@ def _open_to_everybody(folder: Path) -> None:
 
 
 def _major_version(binaries: Path) -> int:
-    output = subprocess.run(  # noqa: S603 - the binary found above
+    output = subprocess.run(
         [str(binaries / "postgres"), "--version"], capture_output=True, text=True, check=True
     ).stdout
     match = re.search(r"\) (\d+)", output)
@@ -267,7 +269,7 @@ def _runs_in(pid: int, data: Path) -> bool:
             # Empty for a process that has ended and was not yet waited for.
             return os.fsencode(data) in Path(f"/proc/{pid}/cmdline").read_bytes()
         return False
-    listing = subprocess.run(  # noqa: S603 - ps of the system
+    listing = subprocess.run(
         ["ps", "-ww", "-o", "args=", "-p", str(pid)],  # noqa: S607
         capture_output=True,
         text=True,

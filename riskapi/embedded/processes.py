@@ -42,11 +42,9 @@ class Guard:
         cwd: Path | None = None,
     ) -> subprocess.Popen[bytes]:
         """Start `command` with its output appended to `log`; `end_signal` is its polite end."""
-        user: dict[str, int | list[int]] = {}
-        if account is not None and account.is_other:
-            user = {"user": account.uid, "group": account.gid, "extra_groups": []}
+        other = account if account is not None and account.is_other else None
         with log.open("ab") as output:
-            child = subprocess.Popen(  # noqa: S603, PLW1509 - fixed commands; one prctl before exec
+            child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -54,8 +52,10 @@ class Guard:
                 env=None if environment is None else dict(environment),
                 cwd=cwd,
                 start_new_session=True,
-                preexec_fn=_die_with_parent(end_signal),
-                **user,  # type: ignore[call-overload]
+                preexec_fn=_die_with_parent(end_signal),  # noqa: PLW1509 - one system call, no lock
+                user=other.uid if other else None,
+                group=other.gid if other else None,
+                extra_groups=[] if other else None,
             )
         self._watched[child.pid] = int(end_signal)
         self._tell(f"+{child.pid} {int(end_signal)}\n")
@@ -92,7 +92,7 @@ class Guard:
 
     def _tell(self, order: str) -> None:
         if self._reaper is None or self._reaper.poll() is not None:
-            self._reaper = subprocess.Popen(  # noqa: S603 - this interpreter, our own script
+            self._reaper = subprocess.Popen(
                 [sys.executable, "-S", "-E", reaper.__file__],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,

@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def send(pid: int, number: int) -> None:
-    """Signal a whole process group; SIGINT goes to its leader alone (PostgreSQL's fast shutdown)."""
+    """Signal a process group; SIGINT, PostgreSQL's fast shutdown, goes to its leader alone."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if number == signal.SIGINT:
             os.kill(pid, number)

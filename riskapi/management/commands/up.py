@@ -1,0 +1,111 @@
+"""`manage.py up`: the whole service from nothing, with first results, until Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from argparse import ArgumentParser
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from rich.console import Console
+
+from riskapi.embedded import first_results, supervisor
+from riskapi.embedded.migrations import migrate
+from riskapi.embedded.results_table import results_table
+
+
+class Command(BaseCommand):
+    """Start every server and process of the service and show what it computes."""
+
+    help = "Start the whole service on this machine, load a sample client, show its first results."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--once", action="store_true", help="end after the first results")
+        parser.add_argument(
+            "--json", action="store_true", dest="as_json", help="print the facts as one JSON object"
+        )
+        parser.add_argument("--market", metavar="DIR", help="load this market folder as the sample")
+        parser.add_argument("--port", type=int, default=8000, help="port of the web server (8000)")
+
+    def handle(
+        self, *, once: bool, as_json: bool, market: str | None, port: int, **_options: object
+    ) -> None:
+        """Start, show, stay."""
+        self._progress = Progress()
+        running = supervisor.prepared()
+        sample = self._start(running, port, market)
+        with ThreadPoolExecutor(len(first_results.ANALYSES)) as pool:
+            results = list(
+                pool.map(
+                    lambda kind: first_results.run_analysis(running.base_url, sample, kind),
+                    first_results.ANALYSES,
+                )
+            )
+        self._progress.say("first results are there")
+        facts = {
+            "base_url": running.base_url,
+            "api_key": sample.api_key,
+            "admin": {
+                "url": f"{running.base_url}/admin/",
+                "username": sample.admin_username,
+                "password": sample.admin_password,
+            },
+            "results": results,
+        }
+        self._show(facts, as_json=as_json)
+        if not once:
+            self._progress.say(f"logs in {running.state.logs}; Ctrl-C ends everything")
+            running.start_relay_and_scheduler()
+            while True:
+                running.check(self._progress.say)
+                time.sleep(0.5)
+
+    def _start(
+        self, running: supervisor.Supervisor, wanted_port: int, market: str | None
+    ) -> first_results.Sample:
+        running.servers.wait()
+        self._progress.say("PostgreSQL and Valkey answer")
+        if migrate():
+            self._progress.say("tables are up to date")
+        port = supervisor.free_port(wanted_port)
+        if port != wanted_port:
+            self._progress.say(f"port {wanted_port} is taken, using {port}")
+        running.start_web_and_worker(port)
+        sample = first_results.load_sample(market)
+        self._progress.say("sample client is loaded")
+        running.wait_until_ready(self._progress.say)
+        self._progress.say(f"web server answers at {running.base_url}")
+        return sample
+
+    def _show(self, facts: dict[str, Any], *, as_json: bool) -> None:
+        if as_json:
+            self.stdout.write(json.dumps(facts))
+            self.stdout.flush()
+            return
+        console = Console(file=sys.stdout)
+        console.print(results_table(facts["results"]))
+        console.print(f"API documentation  {facts['base_url']}/v1/docs", highlight=False)
+        console.print(f"API key            {facts['api_key']}", highlight=False, soft_wrap=True)
+        admin = facts["admin"]
+        console.print(
+            f"Admin              {admin['url']}  {admin['username']} / {admin['password']}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+class Progress:
+    """Lines on standard error with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        sys.stderr.write(f"riskapi: {time.monotonic() - self._started:5.1f} s  {text}\n")
+        sys.stderr.flush()
