@@ -5,6 +5,7 @@ a row is accepted as it stands, accepted without a cell that is named, or reject
 """
 
 from portfolios.feeds.hints import Distribution, FeedHints, LeverageHint, Split, StoredSeries
+from portfolios.feeds.reading import kind_of_path, read_file, read_folder
 from portfolios.feeds.verdict import (
     Basis,
     BasisChange,
@@ -34,4 +35,7 @@ __all__ = [
     "SplitSeen",
     "Status",
     "StoredSeries",
+    "kind_of_path",
+    "read_file",
+    "read_folder",
 ]

@@ -1,0 +1,334 @@
+"""Bytes to a table of strings, with caps that keep a hostile file cheap."""
+
+import codecs
+import csv
+import hashlib
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+from numpy.typing import NDArray
+
+from portfolios.feeds.verdict import Effect, Note, RowProblem, refuse
+
+CHUNK = 1 << 20
+MAX_COMPRESSED_BYTES = 20 * CHUNK
+MAX_UNPACKED_BYTES = 200 * CHUNK
+MAX_RATIO = 100
+RATIO_CHECKED_FROM = 4 * CHUNK  # a small regular file may pack well without being a bomb
+MAX_LINE_BYTES = 1 << 16
+MAX_ROWS = 2_000_000
+PREAMBLE_LINES = 10
+DELIMITERS = (",", ";", "\t", "|")
+
+_MAGIC = (
+    (b"PK\x03\x04", "zip-archive", "a zip archive or spreadsheet (.zip, .xlsx)"),
+    (b"PK\x05\x06", "zip-archive", "a zip archive"),
+    (b"\xd0\xcf\x11\xe0", "spreadsheet", "an old spreadsheet (.xls)"),
+    (b"%PDF", "not-csv", "a PDF document"),
+    (b"PAR1", "not-csv", "a Parquet file"),
+    (b"BZh", "not-csv", "a bzip2 archive"),
+    (b"\xfd7zXZ", "not-csv", "an xz archive"),
+    (b"7z\xbc\xaf", "not-csv", "a 7z archive"),
+    (b"\x28\xb5\x2f\xfd", "not-csv", "a zstd archive"),
+    (b"\x89PNG", "not-csv", "a picture"),
+    (b"SQLite format", "not-csv", "a database"),
+)
+_CONTROL = bytes(b for b in range(32) if b not in b"\t\n\r\x1a")
+
+
+@dataclass(slots=True)
+class TextFile:
+    """Lines of a decoded file. `lines[i]` is line i + 1 of the file."""
+
+    lines: list[bytes]
+    sha256: str
+    notes: list[Note]
+
+
+@dataclass(slots=True)
+class RawTable:
+    """Data records below the header, every cell a stripped string (null where empty).
+
+    `rows` are line numbers in the file. `rejected` holds the records that are no records of this
+    table (wrong number of fields, bytes that are no text); they count as rows of the file.
+    """
+
+    header: list[str]
+    header_row: int
+    columns: list[pa.Array]
+    rows: NDArray[np.int64]
+    delimiter: str
+    rejected: list[RowProblem] = field(default_factory=list)
+
+
+def read_text(
+    source: Path | BinaryIO, *, accept_opening: Callable[[list[bytes]], None]
+) -> TextFile:
+    """Reads and decodes; `accept_opening` sees the first lines and refuses before the rest is read."""
+    if isinstance(source, Path):
+        with source.open("rb") as stream:
+            return _read_stream(stream, accept_opening)
+    return _read_stream(source, accept_opening)
+
+
+def _read_stream(stream: BinaryIO, accept_opening: Callable[[list[bytes]], None]) -> TextFile:
+    digest = hashlib.sha256()
+    notes: list[Note] = []
+    chunks = _unpacked(stream, digest, notes)
+    first = next(chunks, b"")
+    _refuse_known_formats(first)
+    encoding = _encoding_of(first, notes)
+    decoder = codecs.getincrementaldecoder(encoding)("replace") if encoding else None
+    body = bytearray()
+    n_lines = 0
+    for number, chunk in enumerate(_chain(first, chunks)):
+        text = decoder.decode(chunk).encode() if decoder else chunk
+        _refuse_binary(text)
+        if len(text) >= MAX_LINE_BYTES and _longest_line_exceeds(text):
+            raise refuse(
+                "line-too-long", f"a line is longer than {MAX_LINE_BYTES} bytes", row=n_lines + 1
+            )
+        body += text
+        if number == 0:
+            opening = _lines(bytes(body[: 4 * MAX_LINE_BYTES]).removeprefix(codecs.BOM_UTF8))
+            accept_opening(opening[: PREAMBLE_LINES + 5])
+        n_lines += text.count(b"\n")
+        if n_lines > MAX_ROWS:
+            raise refuse("too-many-rows", f"more than {MAX_ROWS:,} lines")
+    if not body.strip():
+        raise refuse("empty-file", "the file is empty", suggestion="export it again")
+    data = bytes(body)
+    if data.startswith(codecs.BOM_UTF8):
+        notes.append(Note("byte-order-mark", "byte-order mark skipped"))
+        data = data[3:]
+    if b"\r" in data:
+        notes.append(Note("line-ends", "line ends CR LF or CR read as line ends"))
+    return TextFile(_lines(data), digest.hexdigest(), notes)
+
+
+def _lines(data: bytes) -> list[bytes]:
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    lines = data.rstrip(b"\x1a").split(b"\n")  # 0x1A: end of file of old exports
+    if lines and not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _unpacked(stream: BinaryIO, digest: "hashlib._Hash", notes: list[Note]) -> Iterator[bytes]:
+    """Chunks of the plain content; counts what comes in and what goes out."""
+    first = stream.read(CHUNK)
+    packed = first.startswith(b"\x1f\x8b")
+    if packed:
+        notes.append(Note("gzip", "gzip unpacked"))
+    unpacker = zlib.decompressobj(wbits=31)
+    taken = given = 0
+    chunk = first
+    while chunk:
+        digest.update(chunk)
+        taken += len(chunk)
+        if packed and taken > MAX_COMPRESSED_BYTES:
+            raise refuse("too-large", f"more than {MAX_COMPRESSED_BYTES:,} bytes compressed")
+        for plain in _inflate(unpacker, chunk) if packed else (chunk,):
+            given += len(plain)
+            if given > MAX_UNPACKED_BYTES:
+                raise refuse("too-large", f"more than {MAX_UNPACKED_BYTES:,} bytes unpacked")
+            if packed and given > RATIO_CHECKED_FROM and given > MAX_RATIO * taken:
+                raise refuse("compression-bomb", f"unpacks to more than {MAX_RATIO} times its size")
+            yield plain
+        chunk = stream.read(CHUNK)
+    if packed and not unpacker.eof:
+        raise refuse("truncated-gzip", "the gzip data end early", suggestion="send it again")
+
+
+def _inflate(unpacker: "zlib._Decompress", data: bytes) -> Iterator[bytes]:
+    try:
+        while data and not unpacker.eof:
+            plain = unpacker.decompress(data, CHUNK)
+            if plain:
+                yield plain
+            data = unpacker.unconsumed_tail
+    except zlib.error as error:
+        raise refuse("damaged-gzip", f"the gzip data are damaged ({error})") from error
+    if unpacker.eof and unpacker.unused_data.strip(b"\0"):
+        raise refuse("damaged-gzip", "data follow the end of the gzip stream")
+
+
+def _refuse_known_formats(first: bytes) -> None:
+    for magic, code, what in _MAGIC:
+        if first.startswith(magic):
+            raise refuse(code, f"this is {what}", suggestion="save it as CSV (UTF-8)")
+    if first.startswith(b"\x1f\x8b"):
+        raise refuse("nested-archive", "a gzip inside a gzip", suggestion="compress it once")
+    opening = first[:512].lstrip().lower()
+    if opening.startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise refuse("not-csv", "this is a web page or XML", suggestion="download the CSV itself")
+
+
+def _encoding_of(first: bytes, notes: list[Note]) -> str | None:
+    """None for UTF-8, which is kept as bytes; rows that are not UTF-8 are rejected one by one."""
+    for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+        if first.startswith(mark):
+            notes.append(Note("utf-16", "UTF-16 read by its byte-order mark"))
+            return encoding
+    return None
+
+
+def _refuse_binary(text: bytes) -> None:
+    control = len(text) - len(text.translate(None, _CONTROL))
+    if control > max(16, len(text) // 100):
+        raise refuse("binary", f"not text: {control:,} control bytes in {len(text):,}")
+
+
+def _longest_line_exceeds(text: bytes) -> bool:
+    start = 0
+    while len(text) - start > MAX_LINE_BYTES:
+        end = text.rfind(b"\n", start, start + MAX_LINE_BYTES)
+        end = end if end >= 0 else text.rfind(b"\r", start, start + MAX_LINE_BYTES)
+        if end < 0:
+            return True
+        start = end + 1
+    return False
+
+
+def split_line(line: bytes, delimiter: str) -> list[str]:
+    text = line.decode("utf-8", "replace")
+    return [cell.strip() for cell in next(csv.reader([text], delimiter=delimiter), [])]
+
+
+def parse_table(text: TextFile, header_index: int, delimiter: str, skipped: set[int]) -> RawTable:
+    """The records below the header at `lines[header_index]`, without `skipped` line indexes."""
+    header = split_line(text.lines[header_index], delimiter)
+    body = text.lines[header_index + 1 :]
+    numbers = np.arange(header_index + 2, header_index + 2 + len(body))
+    blank = [not line.strip() for line in body]
+    keep = np.array([not b for b in blank], dtype=bool) if any(blank) else np.ones(len(body), bool)
+    if any(blank[: len(body) - 1]):
+        text.notes.append(Note("blank-lines", f"{sum(blank)} blank lines skipped"))
+    for index in skipped:
+        keep[index - header_index - 1] = False
+    rejected = _unreadable_lines(body, numbers, keep)
+    for problem in rejected:
+        assert problem.row is not None
+        keep[problem.row - header_index - 2] = False
+    rows = numbers[keep]
+    good = body if keep.all() else [line for line, k in zip(body, keep, strict=True) if k]
+    if not good:
+        return RawTable(header, header_index + 1, [], rows, delimiter, rejected)
+    columns, ragged = _parse(good, len(header), delimiter, rows)
+    if ragged:
+        bad = {problem.row for problem in ragged}
+        rows = np.array([row for row in rows if int(row) not in bad], dtype=np.int64)
+    return RawTable(header, header_index + 1, columns, rows, delimiter, rejected + ragged)
+
+
+def _unreadable_lines(
+    body: list[bytes], numbers: NDArray[np.int64], keep: NDArray[np.bool_]
+) -> list[RowProblem]:
+    """Lines with an open quote, a NUL byte or bytes that are not UTF-8; looked for only if present."""
+    joined = b"\n".join(body)
+    problems = []
+    has_nul, has_quote = b"\0" in joined, b'"' in joined
+    try:
+        joined.decode()
+        is_utf8 = True
+    except UnicodeDecodeError:
+        is_utf8 = False
+    if not (has_nul or has_quote) and is_utf8:
+        return []
+    for index in np.flatnonzero(keep):
+        line, row = body[index], int(numbers[index])
+        if b"\0" in line:
+            problems.append(RowProblem(row, None, "nul-byte", None, "the row holds a NUL byte"))
+        elif line.count(b'"') % 2:
+            problems.append(
+                RowProblem(row, None, "open-quote", _excerpt(line), "a quote is not closed")
+            )
+        elif not is_utf8 and not _is_utf8(line):
+            problems.append(
+                RowProblem(
+                    row,
+                    None,
+                    "not-utf8",
+                    _excerpt(line),
+                    "the row is not UTF-8 text",
+                    "save the file as UTF-8",
+                )
+            )
+    return problems
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _excerpt(line: bytes) -> str:
+    return line[:80].decode("utf-8", "replace").replace("\0", "\N{SYMBOL FOR NULL}")
+
+
+_STRIPPED = " \t\u00a0\u202f"
+
+
+def _parse(
+    good: list[bytes], width: int, delimiter: str, rows: NDArray[np.int64]
+) -> tuple[list[pa.Array], list[RowProblem]]:
+    ragged: list[RowProblem] = []
+
+    def on_ragged(row: pa_csv.InvalidRow) -> str:
+        ragged.append(
+            RowProblem(
+                int(rows[row.number - 1]),
+                None,
+                "wrong-field-count",
+                row.text[:80],
+                f"{row.actual_columns} fields where the header has {row.expected_columns}",
+            )
+        )
+        return "skip"
+
+    names = [f"c{i}" for i in range(width)]
+    table = pa_csv.read_csv(
+        BytesIO(b"\n".join(good) + b"\n"),
+        read_options=pa_csv.ReadOptions(column_names=names, use_threads=False),
+        parse_options=pa_csv.ParseOptions(
+            delimiter=delimiter, invalid_row_handler=on_ragged, ignore_empty_lines=False
+        ),
+        convert_options=pa_csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            strings_can_be_null=False,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    return [_stripped(column.combine_chunks()) for column in table.columns], ragged
+
+
+def _stripped(column: pa.Array) -> pa.Array:
+    return pa.compute.utf8_trim(column, characters=_STRIPPED)
+
+
+def delimiter_candidates(line: bytes) -> list[str]:
+    """Delimiters that occur outside quotes in a line, most frequent first."""
+    plain = re.sub(rb'"[^"]*"', b"", line).decode("utf-8", "replace")
+    counts = {d: plain.count(d) for d in DELIMITERS}
+    return sorted((d for d in counts if counts[d]), key=lambda d: -counts[d])
+
+
+def ragged_effect(problems: list[RowProblem]) -> bool:
+    return any(problem.effect is Effect.ROW for problem in problems)

@@ -1,0 +1,101 @@
+"""Where the checks of one file write down what they found."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from portfolios.feeds.verdict import MAX_PROBLEMS, Effect, Note, RowProblem
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Records of a file in file order (`rows` are line numbers), still alive where `kept`."""
+
+    rows: NDArray[np.int64]
+    text: dict[str, pa.Array]
+    values: dict[str, NDArray[np.float64]]
+    days: dict[str, NDArray[np.datetime64]]
+    notes: list[Note] = field(default_factory=list)
+    problems: list[RowProblem] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    kept: NDArray[np.bool_] = field(init=False)
+    _dropped: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.kept = np.ones(len(self.rows), dtype=bool)
+
+    def note(self, code: str, message: str) -> None:
+        self.notes.append(Note(code, message))
+
+    def report(self, problem: RowProblem) -> None:
+        self.counts[problem.code] += 1
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(problem)
+
+    def of_file(self, code: str, message: str, *, suggestion: str | None = None) -> None:
+        self.report(RowProblem(None, None, code, None, message, suggestion, Effect.FILE))
+
+    def reject(
+        self,
+        index: int,
+        code: str,
+        message: str,
+        *,
+        column: str | None = None,
+        suggestion: str | None = None,
+    ) -> None:
+        value = self.cell(index, column) if column else None
+        self.report(
+            RowProblem(int(self.rows[index]), column, code, value, message, suggestion, Effect.ROW)
+        )
+        self.kept[index] = False
+
+    def drop_cell(
+        self,
+        index: int,
+        column: str,
+        code: str,
+        message: str,
+        *,
+        value: str | None = None,
+        suggestion: str | None = None,
+    ) -> None:
+        """The row stays, this cell becomes null."""
+        self.report(
+            RowProblem(
+                int(self.rows[index]),
+                column,
+                code,
+                value if value is not None else self.cell(index, column),
+                message,
+                suggestion,
+                Effect.CELL,
+            )
+        )
+        self.values[column][index] = np.nan
+        if column not in self._dropped:
+            self._dropped[column] = np.zeros(len(self.rows), dtype=bool)
+        self._dropped[column][index] = True
+
+    def cell(self, index: int, column: str) -> str | None:
+        if column in self.days:
+            return str(self.days[column][index])
+        cell = self.text[column][index].as_py()
+        return None if cell is None else str(cell)[:80]
+
+    def accepted(self, order: NDArray[np.int64]) -> pa.Table:
+        """The kept records in `order`, dates as date32 and everything else as text."""
+        take = pa.array(order)
+        columns: dict[str, pa.Array] = {"row": pa.array(self.rows[order].astype(np.int32))}
+        for name, days in self.days.items():
+            columns[name] = pa.array(days[order])
+        for name, text in self.text.items():
+            if name in self._dropped:
+                text = pa.compute.if_else(
+                    pa.array(self._dropped[name]), pa.scalar(None, pa.string()), text
+                )
+            columns[name] = text.take(take)
+        return pa.table(columns)

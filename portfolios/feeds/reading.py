@@ -1,0 +1,283 @@
+"""The door of the package: one file to one verdict, one folder to its files in loading order."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+
+from portfolios.feeds import gate
+from portfolios.feeds.columns import Header, find_header
+from portfolios.feeds.decoding import RawTable, TextFile, parse_table, read_text, split_line
+from portfolios.feeds.hints import FeedHints
+from portfolios.feeds.ledger import Ledger
+from portfolios.feeds.prices import read_prices
+from portfolios.feeds.sessions import sessions_between
+from portfolios.feeds.tables import read_table
+from portfolios.feeds.verdict import (
+    Basis,
+    Effect,
+    FeedRefused,
+    FileVerdict,
+    Kind,
+    Note,
+    RowProblem,
+    Status,
+    refuse,
+)
+
+_NO_HINTS = FeedHints()
+
+
+def read_file(
+    source: Path | BinaryIO, *, name: str, hints: FeedHints = _NO_HINTS
+) -> FileVerdict:
+    """Reads one file and judges it. Never raises for what is in the file; OSError passes."""
+    state = _State(name, hints)
+    try:
+        return state.judge(source)
+    except FeedRefused as refusal:
+        return state.refused(refusal)
+
+
+class _State:
+    """What is known of a file so far, so that a refusal can still say how many rows it had."""
+
+    def __init__(self, name: str, hints: FeedHints) -> None:
+        self.name = name
+        self.hints = hints
+        self.header: Header | None = None
+        self.text: TextFile | None = None
+        self.table: RawTable | None = None
+        self.ledger: Ledger | None = None
+
+    def judge(self, source: Path | BinaryIO) -> FileVerdict:
+        hints = self.hints
+
+        def accept_opening(lines: list[bytes]) -> None:
+            self.header = find_header(lines, hints.kind)
+
+        self.text = read_text(source, accept_opening=accept_opening)
+        assert self.header is not None
+        header, text = self.header, self.text
+        skipped = _ticker_rows(text, header, hints)
+        table = self.table = parse_table(text, header.index, header.delimiter, skipped)
+        if not len(table.rows):
+            if table.rejected:
+                raise FeedRefused(*(_as_file_problem(p) for p in table.rejected[:1]))
+            raise refuse("header-only", "a header and no rows", row=table.header_row)
+        if len(table.rejected) > 0.5 * (len(table.rows) + len(table.rejected)):
+            raise FeedRefused(_as_file_problem(table.rejected[0]))
+        reader = read_prices if header.kind is Kind.PRICES else None
+        ledger, instrument = (
+            reader(table, header, hints) if reader else read_table(table, header, hints, self.name)
+        )
+        self.ledger = ledger
+        if header.kind is not Kind.PRICES:
+            return self._verdict(ledger, instrument, np.flatnonzero(ledger.kept))
+        return self._price_verdict(ledger, instrument)
+
+    def _price_verdict(self, ledger: Ledger, instrument: str | None) -> FileVerdict:
+        hints = self.hints
+        basis, seen = gate.splits_seen(ledger, hints)
+        unapplied = seen if basis is Basis.AS_TRADED else ()
+        if basis is Basis.ADJUSTED and any(s.visible for s in seen):
+            days = ", ".join(str(s.effective_date) for s in seen if s.visible)
+            ledger.of_file(
+                "mixed-split-basis",
+                f"the closes jump by the splits of {days} but not by the others on file",
+                suggestion="apply every split, or none",
+            )
+        gate.check_levels(ledger, hints, unapplied)
+        gate.check_stated_change(ledger, hints)
+        change, corrections = gate.compare_with_stored(ledger, hints, unapplied)
+        gate.check_adjusted(ledger, hints, unapplied)
+        gate.check_volume(ledger, hints, change)
+        order = gate.in_order(ledger)
+        missing = np.array([], dtype="datetime64[D]")
+        if len(order):
+            days_kept = ledger.days["date"][order]
+            sessions = sessions_between(days_kept[0], days_kept[-1], hints.calendar)
+            missing = sessions[~np.isin(sessions, days_kept)]
+        if len(missing):
+            shown = ", ".join(str(d) for d in missing[:5])
+            more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+            ledger.note("missing-sessions", f"{len(missing)} sessions missing: {shown}{more}")
+        return self._verdict(
+            ledger,
+            instrument,
+            order,
+            basis=basis,
+            splits_seen=seen,
+            basis_change=change,
+            corrections=corrections,
+            missing_sessions=tuple(missing.tolist()),
+        )
+
+    def _verdict(
+        self, ledger: Ledger, instrument: str | None, order: np.ndarray, **facts: object
+    ) -> FileVerdict:
+        assert self.header is not None and self.text is not None and self.table is not None
+        if not len(order):
+            worst = ledger.counts.most_common(1)[0][0]
+            raise refuse("no-good-rows", f"no row could be accepted; mostly {worst}")
+        for problem in self.table.rejected:
+            ledger.report(problem)
+        rejected = np.concatenate(
+            (
+                ledger.rows[~ledger.kept],
+                np.array([p.row for p in self.table.rejected], dtype=np.int64),
+            )
+        )
+        if self.header.ignored:
+            ignored = ", ".join(repr(n[:40]) for n in self.header.ignored)
+            ledger.note("columns-ignored", f"columns not used: {ignored}")
+        return FileVerdict(
+            name=self.name,
+            kind=self.header.kind,
+            instrument=instrument,
+            status=Status.ACCEPTED_WITH_QUARANTINE if ledger.counts else Status.ACCEPTED,
+            rows_in=len(ledger.rows) + len(self.table.rejected),
+            accepted=ledger.accepted(order),
+            rejected_rows=np.sort(rejected),
+            problems=tuple(sorted(ledger.problems, key=_file_order)),
+            problem_counts=ledger.counts,
+            notes=(*self.text.notes, *ledger.notes),
+            numbers={n: v[order] for n, v in ledger.values.items() if n in ledger.text},
+            sha256=self.text.sha256,
+            **facts,  # type: ignore[arg-type]
+        )
+
+    def refused(self, refusal: FeedRefused) -> FileVerdict:
+        """All rows rejected: by name where a row had a defect of its own, else by the file's."""
+        ledger, table, text = self.ledger, self.table, self.text
+        rows = np.array([], dtype=np.int64)
+        if table is not None:
+            bad = np.array([p.row for p in table.rejected], dtype=np.int64)
+            rows = np.sort(np.concatenate((table.rows, bad)))
+        found = Ledger(rows, {}, {}, {})
+        for problem in refusal.problems:
+            found.report(problem)
+        earlier = (ledger.problems if ledger else []) + (table.rejected if table else [])
+        for problem in earlier:
+            found.report(problem)
+        return FileVerdict(
+            name=self.name,
+            kind=self.header.kind if self.header else self.hints.kind,
+            instrument=self.hints.symbol,
+            status=Status.REFUSED,
+            rows_in=len(rows),
+            accepted=pa.table({"row": pa.array([], pa.int32())}),
+            rejected_rows=rows,
+            problems=tuple(found.problems),
+            problem_counts=found.counts,
+            notes=(*(text.notes if text else ()), *(ledger.notes if ledger else ())),
+            sha256=text.sha256 if text else "",
+        )
+
+
+def _file_order(problem: RowProblem) -> tuple[bool, int]:
+    return problem.effect is not Effect.FILE, problem.row or 0
+
+
+def _as_file_problem(problem: RowProblem) -> RowProblem:
+    return RowProblem(
+        problem.row,
+        problem.column,
+        problem.code,
+        problem.value,
+        f"most rows: {problem.message}",
+        problem.suggestion,
+        Effect.FILE,
+    )
+
+
+_NUMBER_LIKE = re.compile(r"^[$+-]?\d")
+
+
+def _ticker_rows(text: TextFile, header: Header, hints: FeedHints) -> set[int]:
+    """Further header rows below the first: tickers under each column, or the name of the dates."""
+    skipped: set[int] = set()
+    if header.kind is not Kind.PRICES:
+        return skipped
+    position = header.columns["date"][0]
+    for index in range(header.index + 1, min(header.index + 4, len(text.lines))):
+        row = split_line(text.lines[index], header.delimiter)
+        if not any(row):
+            if row and text.lines[index].strip():
+                skipped.add(index)  # commas alone
+            continue
+        if len(row) != len(header.names) or any(_NUMBER_LIKE.match(cell) for cell in row):
+            break
+        if row[position] not in {"", "Ticker", "Symbol", "Date", "Price"}:
+            break
+        tickers = {cell for i, cell in enumerate(row) if i != position and cell}
+        if len(tickers) > 1:
+            raise refuse(
+                "two-instruments",
+                f"the second header row names several instruments: {', '.join(sorted(tickers)[:5])}",
+                row=index + 1,
+                suggestion="send one file per instrument",
+            )
+        ticker = next(iter(tickers), None)
+        if ticker and hints.symbol and ticker.upper() != hints.symbol.upper():
+            raise refuse(
+                "wrong-instrument",
+                f"the file is for {ticker}, expected {hints.symbol}",
+                row=index + 1,
+                value=ticker,
+            )
+        skipped.add(index)
+        named = f" ({ticker})" if ticker else ""
+        text.notes.append(
+            Note("second-header-row", f"row {index + 1} is a further header row{named}: skipped")
+        )
+    return skipped
+
+
+_LOADING_ORDER = (
+    Kind.SPLITS,
+    Kind.FUND_FACTS,
+    Kind.RATES,
+    Kind.PRICES,
+    Kind.DISTRIBUTIONS,
+    Kind.HOLDINGS,
+    Kind.OPTION_SNAPSHOTS,
+    Kind.OPTION_CHAIN,
+)
+
+
+def read_folder(
+    folder: Path, *, after: frozenset[str] = frozenset()
+) -> Iterator[tuple[Path, Kind]]:
+    """Files of a folder in the form of `market/`, in the order in which each can be judged best.
+
+    `after` names tickers to be loaded after all other prices: leveraged funds, whose index is then
+    known. The folder `dirty` and files of no known kind are left out.
+    """
+    found: list[tuple[int, bool, str, Path, Kind]] = []
+    for path in sorted(folder.rglob("*")):
+        if not re.search(r"\.(csv|tsv|txt)(\.gz)?$", path.name.lower()) or not path.is_file():
+            continue
+        inner = path.relative_to(folder)
+        kind = kind_of_path(inner)
+        if kind is not None:
+            ticker = path.name.split(".")[0].upper()
+            found.append((_LOADING_ORDER.index(kind), ticker in after, str(inner), path, kind))
+    for _, _, _, path, kind in sorted(found, key=lambda f: f[:3]):
+        yield path, kind
+
+
+def kind_of_path(path: PurePath) -> Kind | None:
+    """The kind a file has by its place in a folder in the form of `market/`."""
+    stem = path.name.split(".")[0].lower()
+    folder = path.parent.name.lower()
+    if folder == "options":
+        return Kind.OPTION_SNAPSHOTS if stem == "snapshots" else Kind.OPTION_CHAIN
+    by_folder = {"prices": Kind.PRICES, "holdings": Kind.HOLDINGS}
+    if folder in by_folder:
+        return by_folder[folder]
+    named = {k.value: k for k in (Kind.SPLITS, Kind.DISTRIBUTIONS, Kind.RATES, Kind.FUND_FACTS)}
+    return named.get(stem) if folder == "" else None
