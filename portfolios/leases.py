@@ -6,17 +6,25 @@ lease, finds its token outdated and changes nothing.
 
 from __future__ import annotations
 
+import logging
+import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
-from django.db import connection
+from django.conf import settings
+from django.db import DatabaseError, connection
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from portfolios.models.leased import LeasedJob
+from portfolios.tenancy import operator_scope
 
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=settings.RISK_LEASE_SECONDS)
 MAX_ATTEMPTS = 3
+
+logger = logging.getLogger(__name__)
 
 
 def claim(model: type[LeasedJob], pk: uuid.UUID) -> int | None:
@@ -56,11 +64,46 @@ def finish(model: type[LeasedJob], pk: uuid.UUID, token: int) -> bool:
     )
 
 
-def release(model: type[LeasedJob], pk: uuid.UUID, token: int) -> bool:
-    """Give the job back at once, after a failure that may pass (the attempt stays counted)."""
+def release(
+    model: type[LeasedJob], pk: uuid.UUID, token: int, *, delay: timedelta = timedelta(0)
+) -> bool:
+    """Give the job back, after a failure that may pass (the attempt stays counted)."""
     return bool(
-        _held(model, pk, token).update(state=LeasedJob.State.QUEUED, lease_until=None)
+        _held(model, pk, token).update(
+            state=LeasedJob.State.QUEUED,
+            lease_until=None,
+            not_before=Now() + delay,  # type: ignore[operator]  # an expression
+        )
     )
+
+
+@contextmanager
+def heartbeat(model: type[LeasedJob], pk: uuid.UUID, token: int) -> Iterator[None]:
+    """Extend the lease from a thread for as long as the body runs.
+
+    A job shorter than a third of the lease costs a sleeping thread and no query.
+    """
+    over = threading.Event()
+
+    def beat() -> None:
+        try:
+            while not over.wait(LEASE.total_seconds() / 3):
+                try:
+                    with operator_scope():
+                        if not extend(model, pk, token):
+                            return
+                except DatabaseError:
+                    logger.warning("heartbeat of %s %s failed", model.__name__, pk, exc_info=True)
+                    connection.close()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=beat, name=f"heartbeat-{pk}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def quarantine_exhausted(model: type[LeasedJob]) -> list[uuid.UUID]:
@@ -86,6 +129,4 @@ def claimable() -> Q:
 
 
 def _held(model: type[LeasedJob], pk: uuid.UUID, token: int):  # type: ignore[no-untyped-def]  # QuerySet of the model given
-    return model._default_manager.filter(
-        pk=pk, token=token, state=LeasedJob.State.RUNNING
-    )
+    return model._default_manager.filter(pk=pk, token=token, state=LeasedJob.State.RUNNING)

@@ -15,46 +15,41 @@ from django.db import connection, transaction
 
 
 @contextmanager
-def client_scope(client_id: uuid.UUID) -> Iterator[None]:
+def client_scope(client_id: uuid.UUID, *, statement_timeout: str | None = None) -> Iterator[None]:
     """Open a transaction (or a savepoint) that sees one client's rows and the shared ones."""
-    with _scope(client_id=str(client_id), operator="", api_key=""):
+    with _scope(client_id=str(client_id), statement_timeout=statement_timeout):
         yield
 
 
 @contextmanager
 def operator_scope() -> Iterator[None]:
     """Open a transaction that sees all clients: the admin, the sweeper, the scheduler, imports."""
-    with _scope(client_id="", operator="on", api_key=""):
+    with _scope(operator="on"):
         yield
 
 
 @contextmanager
-def api_key_scope(key_id: str) -> Iterator[None]:
-    """Open a transaction that sees the one API key named, before its client is known."""
-    with _scope(client_id="", operator="", api_key=key_id):
-        yield
-
-
-@contextmanager
-def _scope(*, client_id: str, operator: str, api_key: str) -> Iterator[None]:
+def _scope(
+    *, client_id: str = "", operator: str = "", statement_timeout: str | None = None
+) -> Iterator[None]:
+    nested = connection.in_atomic_block
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT coalesce(current_setting('app.client_id', true), ''),"
                 " coalesce(current_setting('app.operator', true), ''),"
-                " coalesce(current_setting('app.api_key', true), ''),"
-                " set_config('app.client_id', %s, true),"
-                " set_config('app.operator', %s, true),"
-                " set_config('app.api_key', %s, true)",
-                [client_id, operator, api_key],
+                " set_config('app.client_id', %s, true), set_config('app.operator', %s, true),"
+                " set_config('statement_timeout',"
+                "            coalesce(%s, current_setting('statement_timeout')), true)",
+                [client_id, operator, statement_timeout],
             )
-            before = cursor.fetchone()[:3]
+            before = cursor.fetchone()[:2]
         yield
-        # On an exception the savepoint's rollback restores them; here a nested scope must.
-        if connection.in_atomic_block and not connection.needs_rollback:
+        # The end of a transaction, and the rollback of a savepoint, restore them by themselves.
+        if nested and not connection.needs_rollback:
             with connection.cursor() as cursor:
                 cursor.execute(
                     "SELECT set_config('app.client_id', %s, true),"
-                    " set_config('app.operator', %s, true), set_config('app.api_key', %s, true)",
+                    " set_config('app.operator', %s, true)",
                     before,
                 )

@@ -78,7 +78,9 @@ class LeverageTerms(models.Model):
     valid_from = models.DateField()
     multiple = models.DecimalField(max_digits=6, decimal_places=3)
     reference_index = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="+")
-    expense_ratio = models.DecimalField(max_digits=9, decimal_places=6, help_text="Per year, 0.01 = 1 %.")
+    expense_ratio = models.DecimalField(
+        max_digits=9, decimal_places=6, help_text="Per year, 0.01 = 1 %."
+    )
     swap_spread = models.DecimalField(
         max_digits=9, decimal_places=6, default=0, help_text="Over the short rate, per year."
     )
@@ -151,7 +153,9 @@ class CorporateAction(models.Model):
     kind = models.CharField(max_length=12, choices=Kind)
     new_shares = models.BigIntegerField(null=True, blank=True)
     old_shares = models.BigIntegerField(null=True, blank=True)
-    amount = NumericField(null=True, blank=True, help_text="Cash per share as traded on the ex-date.")
+    amount = NumericField(
+        null=True, blank=True, help_text="Cash per share as traded on the ex-date."
+    )
     source = models.CharField(max_length=200, blank=True)
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
     superseded_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -213,7 +217,5 @@ class FundHolding(models.Model):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(
-                fields=["fund", "as_of", "holding"], name="fund_holding_day"
-            ),
+            models.UniqueConstraint(fields=["fund", "as_of", "holding"], name="fund_holding_day"),
         )

@@ -52,7 +52,8 @@ class Price(models.Model):
                 name="price_close_positive",
             ),
             models.CheckConstraint(
-                condition=models.Q(close__isnull=False) | models.Q(total_return_index__isnull=False),
+                condition=models.Q(close__isnull=False)
+                | models.Q(total_return_index__isnull=False),
                 name="price_has_a_value",
             ),
         )

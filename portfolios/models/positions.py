@@ -66,9 +66,7 @@ class PositionSet(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+")
-    portfolio = models.ForeignKey(
-        Portfolio, on_delete=models.CASCADE, related_name="position_sets"
-    )
+    portfolio = models.ForeignKey(Portfolio, on_delete=models.CASCADE, related_name="position_sets")
     as_of = models.DateField()
     source = models.CharField(max_length=100, blank=True)
     checksum = models.CharField(max_length=64, editable=False)

@@ -86,9 +86,7 @@ def facts_append(
         )
         inserted = cursor.rowcount
         cursor.execute(f"DROP TABLE {delta}, {stage}")
-    return Appended(
-        new=inserted - corrected, corrected=corrected, unchanged=offered - inserted
-    )
+    return Appended(new=inserted - corrected, corrected=corrected, unchanged=offered - inserted)
 
 
 def _differs(column: str, db_type: str) -> str:

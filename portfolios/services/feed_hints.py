@@ -1,0 +1,135 @@
+"""What is on file about the instrument of an incoming file: the gate's background knowledge."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from django.db.models import Q
+
+from portfolios.feeds import Distribution, FeedHints, Kind, LeverageHint, Split, StoredSeries
+from portfolios.models import Client, CorporateAction, Instrument, LeverageTerms, Price
+
+
+def hints_for(*, client: Client | None, filename: str, kind: Kind | None, symbol: str) -> FeedHints:
+    """Hints for a file: by the instrument the caller named, else by the file's name."""
+    today = datetime.now(UTC).date()
+    if kind not in (None, Kind.PRICES):
+        return FeedHints(symbol=symbol or None, today=today, kind=kind)
+    instrument = instrument_named(client, symbol or Path(filename).name.split(".")[0])
+    if instrument is None:
+        return FeedHints(symbol=symbol or None, today=today, kind=kind)
+    splits = splits_of(instrument, client)
+    return FeedHints(
+        symbol=instrument.symbol,
+        calendar=instrument.calendar,
+        today=today,
+        splits=splits,
+        distributions=_distributions(instrument, client, splits),
+        leverage=_leverage(instrument, client),
+        stored=stored_series(instrument, client, splits),
+        kind=kind,
+    )
+
+
+def instrument_named(client: Client | None, symbol: str) -> Instrument | None:
+    """The client's own instrument of that symbol, else the shared one."""
+    return (
+        Instrument.objects.filter(Q(client=client) | Q(client=None), symbol=symbol.upper())
+        .order_by("client")  # nulls last: the client's own first
+        .first()
+    )
+
+
+def splits_of(instrument: Instrument, client: Client | None) -> tuple[Split, ...]:
+    """Current splits, oldest first; a client's own one replaces the shared one of the same day."""
+    actions = CorporateAction.objects.filter(
+        Q(client=client) | Q(client=None),
+        instrument=instrument,
+        kind=CorporateAction.Kind.SPLIT,
+        superseded_at=None,
+    ).order_by("ex_date", "client")
+    by_date: dict[date, Split] = {}
+    for action in actions:
+        by_date.setdefault(
+            action.ex_date, Split(action.ex_date, action.new_shares or 1, action.old_shares or 1)
+        )
+    return tuple(by_date.values())
+
+
+def traded_factor(session: date, splits: tuple[Split, ...]) -> Fraction:
+    """What a price adjusted for these splits is multiplied with to become the price as traded."""
+    factor = Fraction(1)
+    for split in splits:
+        if session < split.effective_date:
+            factor *= Fraction(split.new_shares) / Fraction(split.old_shares)
+    return factor
+
+
+def traded_factors(dates: np.ndarray, splits: tuple[Split, ...]) -> np.ndarray:  # type: ignore[type-arg]  # datetime64[D] in, float64 out
+    """`traded_factor` of each date, as float64."""
+    factors = np.ones(len(dates))
+    for split in splits:
+        factors[dates < np.datetime64(split.effective_date)] *= split.new_shares / split.old_shares
+    return factors
+
+
+def stored_series(
+    instrument: Instrument, client: Client | None, splits: tuple[Split, ...]
+) -> StoredSeries | None:
+    """What is on file, adjusted for all splits on file; None where nothing is."""
+    rows = list(
+        Price.objects.filter(instrument=instrument, client=client, superseded_at=None)
+        .order_by("session")
+        .values_list("session", "close", "total_return_index", "volume")
+    )
+    if not rows:
+        return None
+    dates = np.array([row[0] for row in rows], dtype="datetime64[D]")
+    close, adjusted, volume = (
+        np.array([np.nan if row[i] is None else float(row[i]) for row in rows]) for i in (1, 2, 3)
+    )
+    factors = traded_factors(dates, splits)
+    return StoredSeries(
+        dates=dates, close=close / factors, adj_close=adjusted, volume=volume * factors
+    )
+
+
+def _distributions(
+    instrument: Instrument, client: Client | None, splits: tuple[Split, ...]
+) -> tuple[Distribution, ...]:
+    """Cash distributions in the share basis of adjusted closes."""
+    actions = CorporateAction.objects.filter(
+        Q(client=client) | Q(client=None),
+        instrument=instrument,
+        kind=CorporateAction.Kind.DISTRIBUTION,
+        superseded_at=None,
+    ).order_by("ex_date")
+    return tuple(
+        Distribution(
+            action.ex_date, float(action.amount or 0) / float(traded_factor(action.ex_date, splits))
+        )
+        for action in actions
+    )
+
+
+def _leverage(instrument: Instrument, client: Client | None) -> LeverageHint | None:
+    """The latest terms of a fund, with its index's levels (or those of the index's proxy)."""
+    terms = list(
+        LeverageTerms.objects.filter(Q(client=client) | Q(client=None), instrument=instrument)
+        .select_related("reference_index__proxy")
+        .order_by("valid_from")
+    )
+    if not terms:
+        return None
+    multiple = float(terms[-1].multiple)
+    for candidate in (terms[-1].reference_index.proxy, terms[-1].reference_index):
+        if candidate is None:
+            continue
+        stored = stored_series(candidate, None, splits_of(candidate, None))
+        if stored is not None and stored.close is not None:
+            known = np.isfinite(stored.close)
+            return LeverageHint(multiple, stored.dates[known], stored.close[known])
+    return LeverageHint(multiple)

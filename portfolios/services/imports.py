@@ -1,0 +1,282 @@
+"""Files become facts: accept the bytes, judge them, write what is right, keep the reasons.
+
+A folder in the form of a market folder and a single upload take the same way:
+`feeds.read_file` judges, `feed_writers.write` appends, the import row keeps the verdict.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from portfolios import leases
+from portfolios.errors import InvalidRequest
+from portfolios.feeds import FileVerdict, Kind, Status, read_file, read_folder
+from portfolios.models import Client, Import, ImportProblem, Instrument, LeverageTerms
+from portfolios.services import feed_hints, feed_writers
+from portfolios.services.data_version import data_version_bump
+from portfolios.services.feed_writers import Snapshot
+from portfolios.tenancy import client_scope, operator_scope
+
+_REFERENCE_DATA = Path(__file__).parent / "reference_data"
+_STORED_PROBLEMS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class FileOutcome:
+    """One file of a folder: what became of it."""
+
+    path: Path
+    imported: Import
+    verdict: FileVerdict
+
+
+def import_accept(
+    *,
+    client: Client | None,
+    content: bytes,
+    filename: str,
+    kind: str = "",
+    instrument: str = "",
+    portfolio_id: uuid.UUID | None = None,
+    mode: str = Import.Mode.ATOMIC,
+    dry_run: bool = False,
+    request_id: str = "",
+) -> tuple[Import, bool]:
+    """Store a file to be imported; the same bytes with the same options are the same import.
+
+    Runs in the caller's scope and transaction. The flag says whether the import is new.
+    """
+    same = {
+        "client": client,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "kind": kind,
+        "instrument_symbol": instrument,
+        "portfolio_id": portfolio_id,
+        "mode": mode,
+        "dry_run": dry_run,
+    }
+    existing = (
+        Import.objects.filter(**same).exclude(status=Import.Status.FAILED).order_by("id").first()
+    )
+    if existing is not None:
+        return existing, False
+    imported = Import.objects.create(
+        **same, filename=Path(filename).name[:255], content=content, request_id=request_id
+    )
+    return imported, True
+
+
+def import_perform(import_id: uuid.UUID) -> bool:
+    """Claim an accepted import, judge it and apply it; False where there was nothing to do."""
+    with operator_scope():
+        token = leases.claim(Import, import_id)
+    if token is None:
+        return False
+    with operator_scope():
+        imported = Import.objects.select_related("client").get(pk=import_id)
+        Import.objects.filter(pk=import_id, token=token).update(status=Import.Status.VALIDATING)
+    scope = client_scope(imported.client.id) if imported.client else operator_scope()
+    with scope:
+        verdict = _judge(imported, bytes(imported.content or b""))
+        if not leases.finish(Import, import_id, token):
+            transaction.set_rollback(True)
+            return False
+        _apply(imported, verdict)
+    return True
+
+
+def import_file(
+    path: Path,
+    *,
+    client: Client | None = None,
+    kind: Kind | None = None,
+    is_synthetic: bool = False,
+    snapshots: Mapping[str, Snapshot] | None = None,
+) -> FileOutcome:
+    """Import one file of a folder at once, in the caller's scope.
+
+    Rows that are right are taken even where others are not; an instrument that is not on file yet
+    is created. An unchanged file changes nothing.
+    """
+    content = path.read_bytes()
+    with transaction.atomic():
+        imported = Import.objects.create(
+            client=client,
+            sha256=hashlib.sha256(content).hexdigest(),
+            kind=kind or "",
+            filename=path.name[:255],
+            mode=Import.Mode.PARTIAL,
+            state=Import.State.DONE,
+        )
+        verdict = _judge(imported, content)
+        _apply(
+            imported, verdict, create_missing=True, is_synthetic=is_synthetic, snapshots=snapshots
+        )
+    return FileOutcome(path=path, imported=imported, verdict=verdict)
+
+
+def import_folder(
+    folder: Path,
+    *,
+    is_synthetic: bool = False,
+    progress: Callable[[Path, int, int], None] | None = None,
+) -> list[FileOutcome]:
+    """Import a folder in the form of a market folder as shared facts.
+
+    `progress` is called before each file with its path, its number from 0 and the count.
+    """
+    files = list(read_folder(folder))
+    if not files:
+        raise InvalidRequest(
+            f"{folder} has no file of a known kind; expected prices/TICKER.csv and, where present,"
+            " splits.csv, distributions.csv, rates.csv, fund_facts.csv, holdings/, options/.",
+            code="empty-folder",
+        )
+    with operator_scope():
+        _load_reference_data(folder, is_synthetic=is_synthetic)
+    outcomes: list[FileOutcome] = []
+    snapshots: dict[str, Snapshot] = {}
+    for number, (path, kind) in enumerate(files):
+        if progress is not None:
+            progress(path, number, len(files))
+        with operator_scope():
+            outcome = import_file(path, kind=kind, is_synthetic=is_synthetic, snapshots=snapshots)
+        if outcome.verdict.kind is Kind.OPTION_SNAPSHOTS:
+            snapshots = feed_writers.snapshots_of(outcome.verdict)
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _judge(imported: Import, content: bytes) -> FileVerdict:
+    hints = feed_hints.hints_for(
+        client=imported.client,
+        filename=imported.filename,
+        kind=Kind(imported.kind) if imported.kind else None,
+        symbol=imported.instrument_symbol,
+    )
+    return read_file(io.BytesIO(content), name=imported.filename, hints=hints)
+
+
+def _apply(
+    imported: Import,
+    verdict: FileVerdict,
+    *,
+    create_missing: bool = False,
+    is_synthetic: bool = False,
+    snapshots: Mapping[str, Snapshot] | None = None,
+) -> None:
+    """Write a judged file and its verdict, in the caller's transaction."""
+    atomic_refusal = imported.mode == Import.Mode.ATOMIC and verdict.rows_rejected > 0
+    changed = 0
+    takes = verdict.status is not Status.REFUSED and not atomic_refusal and not imported.dry_run
+    if takes:
+        changed = feed_writers.write(
+            verdict,
+            client=imported.client,
+            source=imported.filename,
+            create_missing=create_missing,
+            is_synthetic=is_synthetic,
+            snapshots=snapshots,
+        )
+    if changed:
+        data_version_bump(imported.client)
+    refused = verdict.status is Status.REFUSED or atomic_refusal
+    # A refused or atomic file gives nothing: all of its rows count as rejected.
+    accepted = 0 if refused else verdict.rows_accepted
+    imported.status = Import.Status.REFUSED if refused else Import.Status.DONE
+    imported.kind = verdict.kind or imported.kind
+    imported.instrument_symbol = verdict.instrument or imported.instrument_symbol
+    imported.rows_in = verdict.rows_in
+    imported.rows_accepted = accepted
+    imported.rows_rejected = verdict.rows_in - accepted
+    imported.rows_changed = changed
+    imported.notes = [{"code": note.code, "message": note.message} for note in verdict.notes]
+    imported.content = None
+    imported.save(
+        update_fields=[
+            "status",
+            "kind",
+            "instrument_symbol",
+            "rows_in",
+            "rows_accepted",
+            "rows_rejected",
+            "rows_changed",
+            "notes",
+            "content",
+        ]
+    )
+    Import.objects.filter(pk=imported.pk, finished_at=None).update(finished_at=Now())
+    ImportProblem.objects.bulk_create(
+        ImportProblem(
+            client=imported.client,
+            imported=imported,
+            row=problem.row or 0,
+            column=(problem.column or "")[:100],
+            code=problem.code,
+            value=(problem.value or "")[:200],
+            message=problem.message,
+            suggestion=problem.suggestion or "",
+        )
+        for problem in verdict.problems[:_STORED_PROBLEMS]
+    )
+
+
+def _load_reference_data(folder: Path, *, is_synthetic: bool) -> None:
+    """Instruments and leverage terms: the folder's own files, else the ones of public record."""
+    for row in _reference_rows(folder, "instruments.csv"):
+        proxy = None
+        if row["proxy"]:
+            proxy, _ = Instrument.objects.get_or_create(
+                client=None,
+                symbol=row["proxy"],
+                defaults={"kind": Instrument.Kind.ETF, "is_synthetic": is_synthetic},
+            )
+        Instrument.objects.update_or_create(
+            client=None,
+            symbol=row["symbol"],
+            defaults={
+                "kind": row["kind"],
+                "name": row["name"],
+                "currency": row["currency"],
+                "proxy": proxy,
+                "is_synthetic": is_synthetic,
+            },
+        )
+    changed = False
+    for row in _reference_rows(folder, "leverage_terms.csv"):
+        instruments = {
+            instrument.symbol: instrument
+            for instrument in Instrument.objects.filter(
+                client=None, symbol__in=[row["ticker"], row["reference_index"]]
+            )
+        }
+        _, created = LeverageTerms.objects.get_or_create(
+            client=None,
+            instrument=instruments[row["ticker"]],
+            valid_from=row["valid_from"],
+            defaults={
+                "multiple": row["multiple"],
+                "reference_index": instruments[row["reference_index"]],
+                "expense_ratio": row["expense_ratio"],
+                "swap_spread": row["swap_spread"],
+                "source": row["source"],
+            },
+        )
+        changed |= created
+    if changed:
+        data_version_bump(None)
+
+
+def _reference_rows(folder: Path, name: str) -> Iterator[dict[str, str]]:
+    own = folder / name
+    with (own if own.exists() else _REFERENCE_DATA / name).open(newline="") as file:
+        yield from csv.DictReader(file)
