@@ -152,23 +152,30 @@ def _raise_failure(failure: Failure | None) -> None:
         raise error_from(failure)
 
 
-def _row_failures(rows: FloatArray, sum_of_squares: FloatArray) -> list[Failure | None]:
-    """Tell which rows of a common sample cannot be regressed."""
-    failures: list[Failure | None] = [None] * rows.shape[0]
-    for index in np.flatnonzero(constant_rows(sum_of_squares, rows)):
-        failures[index] = DegenerateInputError(
+def _answerable(
+    members: IntArray, rows: FloatArray, failures: list[Failure | None]
+) -> tuple[IntArray, FloatArray]:
+    """Keep the rows of a common sample that can be regressed; record why the others cannot."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        centered = rows - rows.mean(axis=1, keepdims=True)
+        sum_of_squares = np.einsum("pt,pt->p", centered, centered)
+    overflowing = ~np.isfinite(sum_of_squares)
+    still = constant_rows(sum_of_squares, rows)
+    for member in members[still]:
+        failures[member] = DegenerateInputError(
             "portfolio_returns is constant over the sample, so it has no beta; "
             "check that the portfolio has exposure",
             series="portfolio_returns",
             n_obs=rows.shape[1],
             std=0,
         ).failure
-    for index in np.flatnonzero(~np.isfinite(sum_of_squares)):
-        failures[index] = NonFiniteResultError(
+    for member in members[overflowing]:
+        failures[member] = NonFiniteResultError(
             "the sum of squares of portfolio_returns overflows; returns are decimals",
             result="beta",
         ).failure
-    return failures
+    keep = ~still & ~overflowing
+    return (members, rows) if keep.all() else (members[keep], rows[keep])
 
 
 def semiconductor_beta(
@@ -247,33 +254,24 @@ def semiconductor_beta(
             for member in members:
                 failures[member] = error.failure
             continue
-        with np.errstate(over="ignore", invalid="ignore"):
-            fit = least_squares(factor, y)
-            row_failures = _row_failures(y, fit.total_sum_of_squares)
-        good = np.array([failure is None for failure in row_failures], dtype=np.bool_)
-        for member, failure in zip(members, row_failures, strict=True):
-            failures[member] = failure
-        if not good.all():
-            if not good.any():
-                continue
-            members, y = members[good], y[good]
-            fit = least_squares(factor, y)
+        answered, y = _answerable(members, y, failures)
+        fit = least_squares(factor, y)
         variance = bartlett_variance(fit.residuals * factor.influence[1], group_lags)
         hac = np.sqrt(variance * small_sample_factor(columns.size, 2))
         half_width = student_quantile(confidence_level, fit.degrees_of_freedom) * hac
         slope = fit.coefficients[:, 1]
         correlations = _lead_lag_correlation(y, x)
-        floats["alpha"][members] = fit.coefficients[:, 0]
-        floats["beta"][members] = slope
-        floats["ols_standard_error"][members] = fit.standard_errors[:, 1]
-        floats["hac_standard_error"][members] = hac
-        floats["ci_low"][members] = slope - half_width
-        floats["ci_high"][members] = slope + half_width
-        floats["r_squared"][members] = fit.r_squared
-        floats["durbin_watson"][members] = durbin_watson(fit.residuals)
-        lags[members] = group_lags
-        lead_lag[members] = correlations
-        asynchronous[members] = _is_asynchronous(correlations, columns.size)
+        floats["alpha"][answered] = fit.coefficients[:, 0]
+        floats["beta"][answered] = slope
+        floats["ols_standard_error"][answered] = fit.standard_errors[:, 1]
+        floats["hac_standard_error"][answered] = hac
+        floats["ci_low"][answered] = slope - half_width
+        floats["ci_high"][answered] = slope + half_width
+        floats["r_squared"][answered] = fit.r_squared
+        floats["durbin_watson"][answered] = durbin_watson(fit.residuals)
+        lags[answered] = group_lags
+        lead_lag[answered] = correlations
+        asynchronous[answered] = _is_asynchronous(correlations, columns.size)
     return BetaBatch(
         **floats,
         n_obs=n_obs,
@@ -419,18 +417,22 @@ class TwoFactorBatch:
         )
 
 
-_TWO_FACTOR_FLOATS = tuple(
-    f"{factor}_{part}"
-    for factor in ("market", "semiconductor")
-    for part in (
-        "beta",
-        "beta_alone",
-        "ols_standard_error",
-        "hac_standard_error",
-        "ci_low",
-        "ci_high",
-    )
-) + ("alpha", "r_squared", "variance_inflation", "condition_number")
+_FACTOR_PARTS = (
+    "beta",
+    "beta_alone",
+    "ols_standard_error",
+    "hac_standard_error",
+    "ci_low",
+    "ci_high",
+)
+_TWO_FACTOR_FLOATS = (
+    *(f"market_{part}" for part in _FACTOR_PARTS),
+    *(f"semiconductor_{part}" for part in _FACTOR_PARTS),
+    "alpha",
+    "r_squared",
+    "variance_inflation",
+    "condition_number",
+)
 
 
 def two_factor_beta(
@@ -496,32 +498,24 @@ def two_factor_beta(
             for member in members:
                 failures[member] = error.failure
             continue
-        with np.errstate(over="ignore", invalid="ignore"):
-            fit = least_squares(joint, y)
-            row_failures = _row_failures(y, fit.total_sum_of_squares)
-        for member, failure in zip(members, row_failures, strict=True):
-            failures[member] = failure
-        good = np.array([failure is None for failure in row_failures], dtype=np.bool_)
-        if not good.any():
-            continue
-        members, y = members[good], y[good]
+        answered, y = _answerable(members, y, failures)
         fit = least_squares(joint, y)
         hac = fit.hac_standard_errors(group_lags, small_sample=True)
         half_width = student_quantile(confidence_level, fit.degrees_of_freedom) * hac
         for position, factor in enumerate(("market", "semiconductor"), start=1):
             slope = fit.coefficients[:, position]
             alone = least_squares(design(factors[:, [position - 1]]), y)
-            floats[f"{factor}_beta"][members] = slope
-            floats[f"{factor}_beta_alone"][members] = alone.coefficients[:, 1]
-            floats[f"{factor}_ols_standard_error"][members] = fit.standard_errors[:, position]
-            floats[f"{factor}_hac_standard_error"][members] = hac[:, position]
-            floats[f"{factor}_ci_low"][members] = slope - half_width[:, position]
-            floats[f"{factor}_ci_high"][members] = slope + half_width[:, position]
-        floats["alpha"][members] = fit.coefficients[:, 0]
-        floats["r_squared"][members] = fit.r_squared
-        floats["variance_inflation"][members] = joint.variance_inflation[1]
-        floats["condition_number"][members] = joint.condition_number
-        lags[members] = group_lags
+            floats[f"{factor}_beta"][answered] = slope
+            floats[f"{factor}_beta_alone"][answered] = alone.coefficients[:, 1]
+            floats[f"{factor}_ols_standard_error"][answered] = fit.standard_errors[:, position]
+            floats[f"{factor}_hac_standard_error"][answered] = hac[:, position]
+            floats[f"{factor}_ci_low"][answered] = slope - half_width[:, position]
+            floats[f"{factor}_ci_high"][answered] = slope + half_width[:, position]
+        floats["alpha"][answered] = fit.coefficients[:, 0]
+        floats["r_squared"][answered] = fit.r_squared
+        floats["variance_inflation"][answered] = joint.variance_inflation[1]
+        floats["condition_number"][answered] = joint.condition_number
+        lags[answered] = group_lags
     return TwoFactorBatch(**floats, n_obs=n_obs, hac_lags=lags, failures=tuple(failures))
 
 
@@ -852,12 +846,19 @@ def up_down_beta(
         slopes.append(float(fit.coefficients[0, 1]))
         scores.append(score)
         counts.append(count)
+    errors = np.sqrt(
+        bartlett_variance(np.stack([*scores, scores[0] - scores[1]]), lags)
+        * [
+            small_sample_factor(counts[0], 2),
+            small_sample_factor(counts[1], 2),
+            small_sample_factor(sum(counts), 4),
+        ]
+    )
+    freedom = (counts[0] - 2, counts[1] - 2, sum(counts) - 4)
     down, up, difference = (
-        _hac_estimate(value, score, lags, n, k, confidence_level)
-        for value, score, n, k in (
-            (slopes[0], scores[0], counts[0], 2),
-            (slopes[1], scores[1], counts[1], 2),
-            (slopes[0] - slopes[1], scores[0] - scores[1], sum(counts), 4),
+        _interval(value, float(error), student_quantile(confidence_level, degrees))
+        for value, error, degrees in zip(
+            (*slopes, slopes[0] - slopes[1]), errors, freedom, strict=True
         )
     )
     return UpDownBeta(
@@ -873,17 +874,8 @@ def up_down_beta(
     )
 
 
-def _hac_estimate(
-    value: float,
-    scores: FloatArray,
-    lags: int,
-    n_obs: int,
-    n_coefficients: int,
-    confidence_level: float,
-) -> Estimate:
-    variance = float(bartlett_variance(scores[np.newaxis, :], lags)[0])
-    standard_error = float(np.sqrt(variance * small_sample_factor(n_obs, n_coefficients)))
-    half_width = student_quantile(confidence_level, n_obs - n_coefficients) * standard_error
+def _interval(value: float, standard_error: float, quantile: float) -> Estimate:
+    half_width = quantile * standard_error
     return Estimate(value, standard_error, value - half_width, value + half_width)
 
 

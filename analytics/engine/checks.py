@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analytics.engine.errors import (
-    DegenerateInputError,
     InsufficientDataError,
     InvalidInputError,
     NonFiniteResultError,
@@ -215,13 +214,3 @@ def session_dates(values: ArrayLike | Sequence[dt.date], name: str) -> DateArray
     if (steps < 0).any():
         raise InvalidInputError(f"{name} must increase; sort oldest first", argument=name)
     return dates
-
-
-def varies(sum_of_squares: float, scale: float, name: str) -> None:
-    """Refuse a series whose centred sum of squares is nothing beside rounding of its level."""
-    if not sum_of_squares > (1e-14 * scale) ** 2:
-        raise DegenerateInputError(
-            f"{name} is constant, so it explains nothing; choose another series or window",
-            series=name,
-            std=0,
-        )

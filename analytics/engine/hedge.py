@@ -482,6 +482,7 @@ def tail_reduction(
     hedge_notional: float,
     confidence_level: float = 0.95,
     min_obs: int = 30,
+    n_tail: int | None = None,
 ) -> TailReduction:
     """Reduction of historical VaR, expected shortfall and semi-variance.
 
@@ -494,6 +495,8 @@ def tail_reduction(
     confidence_level : float
         Of VaR and expected shortfall.
     min_obs : int
+    n_tail : int, optional
+        k, if it is not to follow from the confidence level.
 
     Returns
     -------
@@ -512,7 +515,9 @@ def tail_reduction(
     item, hedge = _pair(item_returns, hedge_returns, max(min_obs, 1))
     open_unit(confidence_level, "confidence_level")
     both = np.stack([item, item + finite(hedge_notional, "hedge_notional") * hedge])
-    k = tail_count(item.shape[0], confidence_level)
+    k = tail_count(item.shape[0], confidence_level) if n_tail is None else n_tail
+    _at_least(k, 1, "n_tail")
+    enough(item.shape[0], k, "item_returns")
     worst = np.partition(both, k - 1, axis=1)[:, :k]
     value_at_risk = -worst[:, k - 1]
     shortfall = -worst.mean(axis=1)

@@ -30,7 +30,7 @@ class FailureReason(StrEnum):
 class Verdict(StrEnum):
     """Outcome of a hedge test; inconclusive means the interval straddles a threshold."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
 
