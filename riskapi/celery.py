@@ -1,13 +1,58 @@
-"""The Celery application: `celery -A riskapi.celery worker`."""
+"""The Celery application: `celery -A riskapi.celery worker`.
+
+A message carries no work, it wakes a worker child, whose loop takes jobs from the tables. The
+parent imports everything heavy before it forks, so children share those pages, but opens no
+database connection and does no linear algebra there: neither survives a fork.
+"""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
+
+from portfolios.hints import WAKE_TASK
+from portfolios.jobs import WorkLoop
+from riskapi import env
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "riskapi.settings")
+
+#: How long a hint holds its child; Celery gives further hints to the other children meanwhile.
+_PATIENCE_SECONDS = 30.0
 
 app = Celery("riskapi")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+_loop: WorkLoop | None = None
+
+
+@app.task(name=WAKE_TASK)
+def wake() -> None:
+    """Have this child look at the tables now."""
+    if _loop is not None:
+        _loop.wake(_PATIENCE_SECONDS)
+
+
+@signals.worker_init.connect
+def pin_threads(**_: Any) -> None:
+    """One thread of arithmetic per child, said before numpy is first imported."""
+    env.pin_numeric_threads()
+
+
+@signals.worker_process_init.connect
+def start_loop(**_: Any) -> None:
+    """Start the child's loop; the tasks module was imported by the parent."""
+    global _loop  # noqa: PLW0603 - one loop per process, and Celery's signals carry no state
+    from analytics.tasks import KINDS
+
+    _loop = WorkLoop(KINDS)
+    _loop.start()
+
+
+@signals.worker_process_shutdown.connect
+def stop_loop(**_: Any) -> None:
+    """Let the job at hand end before the child does."""
+    if _loop is not None:
+        _loop.stop(patience=5.0)

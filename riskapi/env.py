@@ -33,7 +33,16 @@ SECRET_KEY: str = _env.str("RISK_SECRET_KEY", default=secrets.token_urlsafe(48))
 SECRET_KEY_FALLBACKS: list[str] = _env.list("RISK_SECRET_KEY_FALLBACKS", default=[])
 KEY_PEPPER: str = _env.str("RISK_KEY_PEPPER", default=secrets.token_urlsafe(48))
 
+#: A worker that is silent this long has lost its job to the next one.
+LEASE_SECONDS: float = _env.float("RISK_LEASE_SECONDS", default=60.0)
+
 MARKET_DATA_DIR: str = _env.str(
     "RISK_MARKET_DATA", default=str(BASE_DIR.parent / "shared" / "market")
 )
 LOG_LEVEL: str = _env.str("RISK_LOG_LEVEL", default="INFO")
+
+
+def pin_numeric_threads() -> None:
+    """Have numpy's libraries use one thread; effective only before they are loaded."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        _env.ENVIRON.setdefault(name, "1")

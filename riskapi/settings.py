@@ -17,6 +17,7 @@ ALLOWED_HOSTS = env.ALLOWED_HOSTS
 CSRF_TRUSTED_ORIGINS = env.CSRF_TRUSTED_ORIGINS
 STATE_DIR = env.STATE_DIR
 MARKET_DATA_DIR = env.MARKET_DATA_DIR
+RISK_LEASE_SECONDS = env.LEASE_SECONDS
 
 INSTALLED_APPS = [
     "riskapi",
@@ -150,6 +151,7 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CONCURRENCY = 2
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 200
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 5
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -159,6 +161,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_throttle": 1,
     "socket_connect_timeout": 1,
     "socket_timeout": 5,
+    # Publishing connects once or fails; the worker's own reconnecting is not governed by this.
+    "max_retries": 0,
 }
 # A hint that cannot be sent is dropped at once: the relay finds the row in the outbox.
 CELERY_TASK_PUBLISH_RETRY = False

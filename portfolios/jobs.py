@@ -1,0 +1,120 @@
+"""Doing whatever waits: the loop that every worker runs over the tables of leased jobs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from django.db import DatabaseError, connection
+
+from portfolios import leases
+from portfolios.models.leased import LeasedJob
+from portfolios.tenancy import operator_scope
+
+#: How long a worker waits for a hint before it looks at the tables by itself.
+POLL_SECONDS = 2.0
+_BATCH = 16
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class JobKind:
+    """A table of leased jobs and the function that claims one by id, does it and finishes it.
+
+    The function answers whether it got the job: False says that someone else has it.
+    """
+
+    model: type[LeasedJob]
+    perform: Callable[[uuid.UUID], bool]
+
+
+def claimable_ids(kind: JobKind, limit: int = _BATCH) -> list[uuid.UUID]:
+    """The oldest jobs that could be claimed now."""
+    with operator_scope():
+        waiting = kind.model._default_manager.filter(leases.claimable())
+        return list(waiting.order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def drain(kinds: Sequence[JobKind], *, until: threading.Event | None = None) -> int:
+    """Do the jobs that wait, those of an earlier kind first, until none is left; how many.
+
+    After a pass that did something the tables are read again, so that what a client waits for
+    does not stand behind a batch of nightly work.
+    """
+    total = 0
+    while True:
+        done = 0
+        for kind in kinds:
+            for pk in claimable_ids(kind):
+                if until is not None and until.is_set():
+                    return total
+                done += kind.perform(pk)
+            if done:
+                break
+        total += done
+        if not done:
+            return total
+
+
+class WorkLoop(threading.Thread):
+    """The one place of a worker process that does jobs: on a hint, and every few seconds anyhow.
+
+    Hints only wake it. A worker whose broker connection is deaf or whose broker is dead therefore
+    goes on working, only later by up to the polling interval; and a database connection belongs to
+    this thread alone, whatever Celery does around its tasks.
+    """
+
+    def __init__(self, kinds: Sequence[JobKind], *, poll_seconds: float = POLL_SECONDS) -> None:
+        super().__init__(name="work-loop", daemon=True)
+        self._kinds = tuple(kinds)
+        self._poll_seconds = poll_seconds
+        self._wake = threading.Event()
+        self._stop_now = threading.Event()
+        self._idle = threading.Condition()
+        self._rounds_begun = 0
+        self._rounds_ended = 0
+
+    def wake(self, patience: float) -> None:
+        """Have the tables looked at, and return when a round begun after this call has ended."""
+        with self._idle:
+            wanted = self._rounds_begun + 1
+            self._wake.set()
+            self._idle.wait_for(lambda: self._rounds_ended >= wanted, patience)
+
+    def stop(self, patience: float) -> None:
+        """End after the job at hand; what is unfinished after `patience` is left to its lease."""
+        self._stop_now.set()
+        self._wake.set()
+        self.join(patience)
+
+    def run(self) -> None:
+        connection.settings_dict = {
+            **connection.settings_dict,
+            "CONN_MAX_AGE": None,
+            "CONN_HEALTH_CHECKS": True,
+        }
+        while not self._stop_now.is_set():
+            self._wake.wait(self._poll_seconds)
+            self._wake.clear()
+            with self._idle:
+                self._rounds_begun += 1
+            self._round()
+            with self._idle:
+                self._rounds_ended = self._rounds_begun
+                self._idle.notify_all()
+        connection.close()
+
+    def _round(self) -> None:
+        try:
+            connection.close_if_unusable_or_obsolete()
+            drain(self._kinds, until=self._stop_now)
+        except DatabaseError:
+            # A restart of the database: the next round opens a new connection.
+            logger.warning("database not reachable, trying again", exc_info=True)
+            connection.close()
+        except Exception:  # the loop must outlive any job; the job's lease brings it back
+            logger.exception("a job failed outside of its own error handling")
