@@ -110,7 +110,7 @@ def _moves(ledger: Ledger, closes: Closes, hints: FeedHints) -> Moves:
     raw = np.diff(np.log(closes.close))
     for paid in hints.distributions:
         place = int(np.searchsorted(closes.days, np.datetime64(paid.ex_date)))
-        if 0 < place < len(closes) and 0 < paid.amount < 0.5 * closes.close[place]:
+        if 0 < place < len(closes) and 0 < paid.amount < UNEXPLAINED * closes.close[place]:
             raw[place - 1] += np.log1p(paid.amount / closes.close[place])
     expected = _expected(closes, hints)
     known = np.isfinite(expected)
@@ -175,8 +175,8 @@ def _suspicious(closes: Closes, moves: Moves, hints: FeedHints) -> NDArray[np.bo
     traded = overnight < 0.5  # the open stood near the old level: the day's trading moved it
     crowded = (surge >= 3) & (turnover >= 3) & (size < np.log(2))
     large = (size > np.maximum(limit, ROBUST_SIGMAS * moves.sigma)) & ~traded & ~crowded
-    quiet = (surge < 1.5) & (overnight > 0.5) & (hints.leverage is None)
-    small = (size > np.maximum(0.05, 10 * moves.sigma)) & quiet
+    quiet = (surge < 2.5) & (overnight > 0.5) & (hints.leverage is None)
+    small = (size > np.maximum(0.05, 8 * moves.sigma)) & quiet
     suspicious = np.where(with_index, beyond_index, large | small) & (closes.gaps <= LONG_GAP)
     confirmed = np.array(sorted(hints.confirmed_days), dtype="datetime64[D]")
     return suspicious & ~np.isin(closes.days[1:], confirmed)
@@ -201,6 +201,7 @@ def check_levels(ledger: Ledger, hints: FeedHints, unapplied: tuple[SplitSeen, .
     closes = closes_of(ledger, hints, unapplied)
     if len(closes) < 3:
         return
+    _refuse_alternating(ledger, closes)
     moves = _moves(ledger, closes, hints)
     breaks = np.flatnonzero(_suspicious(closes, moves, hints)) + 1
     if not len(breaks):
@@ -217,7 +218,7 @@ def check_levels(ledger: Ledger, hints: FeedHints, unapplied: tuple[SplitSeen, .
         )
     bounds = np.concatenate(([0], breaks, [len(closes)]))
     levels = np.concatenate(([0.0], np.cumsum(steps)))
-    sides = _clusters(levels, 0.4 * float(np.abs(steps).min()))
+    sides = _clusters(levels, 0.25 * float(np.abs(steps).min()))
     right = _right_side(closes, bounds, sides, hints)
     _report_breaks(ledger, closes, moves, breaks, hints)
     anchor = np.median(levels[sides == right])
@@ -231,10 +232,28 @@ def check_levels(ledger: Ledger, hints: FeedHints, unapplied: tuple[SplitSeen, .
             step, at = levels[s] - anchor, min(stop, len(closes) - 1)
         tolerance = max(3 * float(moves.sigma[at - 1]), 0.02)
         factor = _factor(step, tolerance, closes, slice(start, stop), bounds, sides, right)
-        returns = 0 < s < len(levels) - 1 and sides[s - 1] == sides[s + 1] == right
+        brief = stop - start <= 0.2 * len(closes)
+        returns = brief and 0 < s < len(levels) - 1 and sides[s - 1] == sides[s + 1] == right
         if factor is None and not returns:
             raise _unexplained(ledger, closes, moves, breaks, hints)
         _reject_side(ledger, closes, start, stop, factor, float(np.exp(step)))
+
+
+def _refuse_alternating(ledger: Ledger, closes: Closes) -> None:
+    """Large moves that the next one takes back, all along: two series row by row."""
+    log = np.log(closes.close)
+    if len(log) < 10:
+        return
+    one, two = np.median(np.abs(np.diff(log))), np.median(np.abs(log[2:] - log[:-2]))
+    if one > 0.05 and two < 0.5 * one:
+        raise refuse(
+            "two-instruments",
+            f"the closes alternate between two levels {np.exp(one):.3g} times apart: the rows of "
+            "two instruments, or two price scales, mixed",
+            row=int(ledger.rows[closes.index[1]]),
+            column="close",
+            suggestion="send one file per instrument",
+        )
 
 
 def _clusters(levels: Floats, tolerance: float) -> Ints:
@@ -290,7 +309,8 @@ def _factor(
         if on_grid and len(on_grid) < len(near):
             return float(FACTORS[min(on_grid, key=lambda f: distance[f])])
     best = int(np.argmin(distance))
-    if distance[best] <= min(tolerance, 0.2):
+    limit = 0.04 if FACTORS[best] < 4 else 0.2  # 2.3 is no factor of 2: a few per cent may be
+    if distance[best] <= min(tolerance, limit):
         return float(FACTORS[best])
     return None
 

@@ -215,24 +215,16 @@ def _weeks_shifted(days: NDArray[np.datetime64], calendar: str) -> dict[int, NDA
     for by in (1, -1):
         moved = days + by
         weeks = _week(days, by)
-        wrong = np.unique(weeks[~is_session(days, calendar)])
         good_moved = is_session(moved, calendar)
-        n_sessions = _sessions_per_week(moved, calendar)
+        sessions = sessions_between(moved.min() - 7, moved.max() + 7, calendar)
+        absent = np.unique(_week(sessions[~np.isin(sessions, days)], 0))
+        wrong = np.unique(weeks[~is_session(days, calendar)])
         full = [
-            w
-            for w in wrong
-            if good_moved[weeks == w].all()
-            and (weeks == w).sum() >= max(2, n_sessions.get(int(w), 0) - 1)
+            w for w in wrong if w in absent and good_moved[weeks == w].all() and (weeks == w).sum() > 1
         ]
         if len(full) >= 2 or (full and len(np.unique(weeks)) == 1):
             found[by] = np.array(full)
     return found
-
-
-def _sessions_per_week(days: NDArray[np.datetime64], calendar: str) -> dict[int, int]:
-    sessions = sessions_between(days.min(), days.max(), calendar)
-    weeks, counts = np.unique(_week(sessions, 0), return_counts=True)
-    return dict(zip(weeks.tolist(), counts.tolist(), strict=True))
 
 
 def _reject_duplicates(ledger: Ledger) -> None:
@@ -357,12 +349,16 @@ def _reject_stale_rows(ledger: Ledger, hints: FeedHints) -> None:
     same: Callable[[str], NDArray[np.bool_]] = lambda n: values[n][1:] == values[n][:-1]  # noqa: E731
     volume = values["volume"]
     bar = same("open") & same("high") & same("low") & same("close")
-    repeated = bar & (same("volume") | (volume[1:] == 0))
+    unknown = np.isnan(volume[1:]) & (values["high"][1:] > values["low"][1:])
+    repeated = bar & (same("volume") | (volume[1:] == 0) | unknown)
+    moves = np.abs(np.diff(np.log(close)))
+    moves = moves[np.isfinite(moves)]
+    if not len(moves) or np.median(moves) < 0.002:  # cash-like: repeated closes are its nature
+        if repeated.any():
+            ledger.note("repeated-rows", f"{int(repeated.sum())} rows repeat the session before")
+        return
     for i in order[1:][repeated].tolist():
         ledger.reject(i, "repeated-row", "repeats the session before in every price", column="close")
-    moves = np.abs(np.diff(np.log(close)))
-    if np.nanmedian(moves) < 0.002 if np.isfinite(moves).any() else True:
-        return  # cash-like: repeated closes are its nature
     run = np.zeros(len(order), dtype=np.int64)
     for k in np.flatnonzero(same("close")):
         run[k + 1] = run[k] + 1
