@@ -12,10 +12,10 @@ from riskapi.embedded.state import EmbeddedError
 
 #: These never touch the database, or look at it only where it happens to be there.
 WITHOUT_SERVERS = frozenset(
-    {"check", "collectstatic", "diffsettings", "help", "makemigrations", "selfcheck", "spectacular"}
+    {"check", "collectstatic", "diffsettings", "help", "selfcheck", "spectacular"}
 )
-#: These change tables, which only their owner may.
-AS_OWNER = frozenset({"migrate"})
+#: These work on the tables themselves, which only their owner may.
+AS_OWNER = frozenset({"makemigrations", "migrate"})
 
 
 def run(argv: Sequence[str]) -> int:

@@ -65,6 +65,7 @@ class Supervisor:
         self.servers = Servers(state, self.guard)
         self.services: list[Service] = []
         self.port = 0
+        self.started_at = time.monotonic()
 
     @property
     def base_url(self) -> str:
@@ -119,7 +120,7 @@ class Supervisor:
                 pause = service.schedule_restart(now)
                 say(
                     f"{service.name} ended (exit code {code}); starting it again in {pause:.0f} s, "
-                    f"its log: {self.state.logs / service.name}.log\n"
+                    f"its log: {self.state.logs / service.name}.log"
                 )
             elif service.child is None and now >= service.due_at:
                 self._launch(service)

@@ -16,6 +16,9 @@ from riskapi.embedded import first_results, supervisor
 from riskapi.embedded.migrations import migrate
 from riskapi.embedded.results_table import results_table
 
+#: Columns of the table where no terminal says how many there are.
+_PLAIN_WIDTH = 132
+
 
 class Command(BaseCommand):
     """Start every server and process of the service and show what it computes."""
@@ -36,8 +39,8 @@ class Command(BaseCommand):
         self, *, once: bool, as_json: bool, market: str | None, port: int, **_options: object
     ) -> None:
         """Start, show, stay."""
-        self._progress = Progress()
         running = supervisor.prepared()
+        self._progress = Progress(running.started_at)
         sample = self._start(running, port, market)
         with ThreadPoolExecutor(len(first_results.ANALYSES)) as pool:
             results = list(
@@ -87,7 +90,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(facts))
             self.stdout.flush()
             return
-        console = Console(file=sys.stdout)
+        console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
         console.print(results_table(facts["results"]))
         console.print(f"API documentation  {facts['base_url']}/v1/docs", highlight=False)
         console.print(f"API key            {facts['api_key']}", highlight=False, soft_wrap=True)
@@ -102,10 +105,10 @@ class Command(BaseCommand):
 class Progress:
     """Lines on standard error with the seconds since the start."""
 
-    def __init__(self) -> None:
-        self._started = time.monotonic()
+    def __init__(self, started_at: float) -> None:
+        self._started_at = started_at
 
     def say(self, text: str) -> None:
         """Print one line."""
-        sys.stderr.write(f"riskapi: {time.monotonic() - self._started:5.1f} s  {text}\n")
+        sys.stderr.write(f"riskapi: {time.monotonic() - self._started_at:5.1f} s  {text}\n")
         sys.stderr.flush()
