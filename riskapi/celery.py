@@ -8,13 +8,15 @@ database connection and does no linear algebra there: neither survives a fork.
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
 
 from portfolios.hints import WAKE_TASK
-from portfolios.jobs import WorkLoop
 from riskapi import env
+
+if TYPE_CHECKING:
+    from portfolios.jobs import WorkLoop
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "riskapi.settings")
 
@@ -45,7 +47,10 @@ def pin_threads(**_: Any) -> None:
 def start_loop(**_: Any) -> None:
     """Start the child's loop; the tasks module was imported by the parent."""
     global _loop  # noqa: PLW0603 - one loop per process, and Celery's signals carry no state
+    # Models cannot be imported before Celery has set Django up.
     from analytics.tasks import KINDS
+
+    from portfolios.jobs import WorkLoop
 
     _loop = WorkLoop(KINDS)
     _loop.start()
