@@ -38,4 +38,7 @@ def main():  # type: ignore[no-untyped-def]  # noqa: ANN201 - an old Python cann
 
 
 if __name__ == "__main__":
-    main()  # type: ignore[no-untyped-call]
+    try:
+        main()  # type: ignore[no-untyped-call]
+    except KeyboardInterrupt:
+        sys.exit(130)

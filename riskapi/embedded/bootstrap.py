@@ -97,6 +97,7 @@ class Environment:
         """Create the folder where it cannot be kept, install, and stamp."""
         stamp = self._read_stamp()
         if not self._is_usable(stamp):
+            _say(f"{self.folder} is unfinished or of another Python; making it anew")
             shutil.rmtree(self.folder, ignore_errors=True)
         names = _pinned_names((self.root / self.requirements).read_text())
         _say(f"preparing {len(names)} packages in {self.folder} (only once; needs the network)")
@@ -147,7 +148,7 @@ class Environment:
         with tempfile.TemporaryDirectory(prefix="riskapi-") as scratch:
             only_uv = Path(scratch) / "uv.txt"
             only_uv.write_text(pinned_requirement(lock.read_text(), "uv"))
-            uv = [*pip, "install", "--quiet", "--require-hashes", "--no-user", "-r", str(only_uv)]
+            uv = [*pip, "install", "-qq", "--require-hashes", "--no-user", "-r", str(only_uv)]
             _run(uv, "install the installer")
         command = [str(self.folder / "bin" / "uv"), "pip", "install", "--python", str(self.python)]
         command += ["--require-hashes", "-r", str(lock)]
@@ -225,9 +226,14 @@ def uv_environment(settings: Mapping[str, str], folder: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Hold a lock file; a second process waits, and says so."""
+    """Hold a lock file; a second process waits, and says so.
+
+    The processes started meanwhile inherit the lock: an installer that outlives its killed parent
+    must be waited for as well.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as handle:
+        os.set_inheritable(handle.fileno(), True)  # noqa: FBT003 - positional-only
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -254,9 +260,16 @@ def _run(command: Sequence[str], purpose: str) -> None:
 def _call(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run with progress on standard error; off a terminal, without uv's line for each package."""
     if sys.stderr.isatty():
-        return subprocess.run(command, env=environment, stdout=2, check=False).returncode
+        return subprocess.run(
+            command, env=environment, stdout=2, close_fds=False, check=False
+        ).returncode
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        close_fds=False,
+        text=True,
     ) as process:
         for line in process.stdout or ():
             if not line.startswith((" + ", " - ", " ~ ")):
