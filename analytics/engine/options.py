@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from analytics.engine.checks import finite, not_negative, positive
@@ -152,7 +151,7 @@ def implied_volatility(terms: OptionTerms, price: float) -> float:
 
     Notes
     -----
-    Brent's method on the price, which increases with volatility.
+    Bisection on the price, which increases with volatility, down to neighboring floats.
     """
     quoted = finite(price, "price")
     low, high = terms.lower_bound, terms.upper_bound
@@ -170,11 +169,11 @@ def implied_volatility(terms: OptionTerms, price: float) -> float:
         raise InvalidInputError(
             f"price {quoted} implies a volatility above {_LARGEST_VOLATILITY:.0%}", argument="price"
         )
-    root: float = brentq(
-        lambda volatility: option_price(terms, volatility) - quoted,
-        0.0,
-        _LARGEST_VOLATILITY,
-        xtol=1e-14,
-        rtol=1e-14,
-    )
-    return float(root)
+    below, above = 0.0, _LARGEST_VOLATILITY
+    # The midpoint equals an end when the bracket is down to neighboring floats.
+    while below < (middle := (below + above) / 2.0) < above:
+        if option_price(terms, middle) < quoted:
+            below = middle
+        else:
+            above = middle
+    return above

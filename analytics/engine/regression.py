@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular
 from scipy.special import stdtrit
 
 from analytics.engine.checks import finite_array
@@ -169,7 +168,7 @@ def design(regressors: FloatArray) -> Design:
         raise DegenerateInputError(
             "the regressors are collinear; drop the factor that repeats the others", n_obs=n_obs
         )
-    inverse = solve_triangular(triangular, np.eye(n_factors))
+    inverse = np.linalg.inv(triangular)
     slope_influence = (inverse @ orthogonal.T) / lengths[:, np.newaxis]
     scaled_covariance = inverse @ inverse.T
     slope_covariance = scaled_covariance / np.outer(lengths, lengths)

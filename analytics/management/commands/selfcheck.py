@@ -7,6 +7,7 @@ import os
 from argparse import ArgumentParser
 from collections.abc import Iterable, Sequence
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(_report(path, checked)))
         else:
-            _print_table(Console(file=self.stdout, width=_width()), path, checked)
+            self.stdout.write(_rendered(path, checked, is_terminal=self.stdout.isatty()))
         failing = {Outcome.FAILED, Outcome.NOT_COVERED} if options["strict"] else {Outcome.FAILED}
         if any(result.outcome in failing for result in checked):
             raise SystemExit(1)
@@ -131,7 +132,9 @@ def _uncovered(checked: Iterable[CheckedRow]) -> list[str]:
     return [r.row.row_id for r in checked if r.outcome is Outcome.NOT_COVERED]
 
 
-def _print_table(console: Console, path: Path, checked: Sequence[CheckedRow]) -> None:
+def _rendered(path: Path, checked: Sequence[CheckedRow], *, is_terminal: bool) -> str:
+    page = StringIO()
+    console = Console(file=page, force_terminal=is_terminal, width=None if is_terminal else 100)
     summaries = summarize(checked)
     table = Table(title=f"Engine against {path.name}", title_justify="left")
     table.add_column("Method")
@@ -155,6 +158,7 @@ def _print_table(console: Console, path: Path, checked: Sequence[CheckedRow]) ->
     console.print(
         f"{len(checked)} rows: {passed} passed, {failed} failed, {len(uncovered)} not covered"
     )
+    return page.getvalue()
 
 
 def _cells(summary: FamilySummary) -> tuple[str, ...]:
@@ -172,8 +176,3 @@ def _cells(summary: FamilySummary) -> tuple[str, ...]:
         str(summary.not_covered) if summary.not_covered else "",
         *errors,
     )
-
-
-def _width() -> int | None:
-    """Return the terminal's width to rich, or a plain one when there is no terminal."""
-    return None if os.isatty(1) else 100
