@@ -1,1 +1,4 @@
-"""Facts: clients, portfolios, positions, instruments, prices. Imports nothing of analytics or riskapi."""
+"""Facts: clients, portfolios, positions, instruments, prices.
+
+Imports nothing of analytics or riskapi.
+"""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core import checks
 from django.db import models
 
 
 class NumericField(models.DecimalField):  # type: ignore[type-arg]  # generic in the stubs only
     """PostgreSQL `numeric` without a fixed scale.
 
-    One column holds 6e11 and 0.6 alike, each with the digits it came with: SOXS traded at 40 dollars
-    and is quoted at hundreds of millions once adjusted for its reverse splits.
+    One column holds 6e11 and 0.6 alike, each with the digits it came with: SOXS traded at 40
+    dollars and is quoted at hundreds of millions once adjusted for its reverse splits.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -26,16 +25,16 @@ class NumericField(models.DecimalField):  # type: ignore[type-arg]  # generic in
         kwargs.pop("decimal_places")
         return name, path, args, kwargs
 
-    def db_type(self, connection: Any) -> str:
+    def db_type(self, connection: Any) -> str:  # noqa: ARG002  # Django's signature
         return "numeric"
 
-    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+    def get_db_prep_value(
+        self,
+        value: Any,
+        connection: Any,  # noqa: ARG002  # Django's signature
+        prepared: bool = False,  # noqa: FBT001, FBT002  # Django's signature
+    ) -> Any:
         return value if prepared else self.to_python(value)
 
-    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
-        if hasattr(value, "as_sql"):
-            return value
-        return self.to_python(value)
-
-    def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
-        return super().check(**kwargs)
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:  # noqa: ARG002
+        return value if hasattr(value, "as_sql") else self.to_python(value)

@@ -127,7 +127,7 @@ class OptionQuote(models.Model):
         Client, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
     )
     instrument = models.ForeignKey(
-        Instrument, on_delete=models.CASCADE, related_name="option_quotes"
+        Instrument, on_delete=models.CASCADE, related_name="option_quotes", db_index=False
     )
     quoted_at = models.DateTimeField()
     bid = NumericField(null=True)
@@ -143,12 +143,14 @@ class OptionQuote(models.Model):
     underlying_price = NumericField(null=True)
     source = models.CharField(max_length=200, blank=True)
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+    superseded_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         constraints = (
             models.UniqueConstraint(
                 fields=["instrument", "quoted_at", "client"],
-                name="option_quote_time",
+                condition=models.Q(superseded_at=None),
+                name="option_quote_current",
                 nulls_distinct=False,
             ),
         )
@@ -161,7 +163,9 @@ class DataVersion(models.Model):
     """
 
     id = models.AutoField(primary_key=True)
-    client = models.OneToOneField(Client, null=True, on_delete=models.CASCADE, related_name="+")
+    client = models.ForeignKey(
+        Client, null=True, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
     version = models.BigIntegerField(default=0)
     changed_at = models.DateTimeField(db_default=Now())
 

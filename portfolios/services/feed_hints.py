@@ -18,7 +18,7 @@ def hints_for(*, client: Client | None, filename: str, kind: Kind | None, symbol
     today = datetime.now(UTC).date()
     if kind not in (None, Kind.PRICES):
         return FeedHints(symbol=symbol or None, today=today, kind=kind)
-    instrument = instrument_named(client, symbol or Path(filename).name.split(".")[0])
+    instrument = instrument_named(client, symbol or symbol_in(filename))
     if instrument is None:
         return FeedHints(symbol=symbol or None, today=today, kind=kind)
     splits = splits_of(instrument, client)
@@ -32,6 +32,12 @@ def hints_for(*, client: Client | None, filename: str, kind: Kind | None, symbol
         stored=stored_series(instrument, client, splits),
         kind=kind,
     )
+
+
+def symbol_in(filename: str) -> str:
+    """The instrument a file is named after: SOXX.csv, SOXX_month_end.csv, SOXX_export.csv.gz."""
+    stem = Path(filename).name.removesuffix(".gz").removesuffix(".csv")
+    return stem.split("_")[0].upper()
 
 
 def instrument_named(client: Client | None, symbol: str) -> Instrument | None:

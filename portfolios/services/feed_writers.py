@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from portfolios.errors import InvalidRequest
-from portfolios.feeds import Basis, FileVerdict, Kind, Split
+from portfolios.feeds import Basis, BasisChange, FileVerdict, Kind, Split
 from portfolios.models import (
     Client,
     CorporateAction,
@@ -29,6 +30,7 @@ from portfolios.services.feed_hints import (
     instrument_named,
     splits_of,
     stored_series,
+    symbol_in,
     traded_factor,
 )
 
@@ -42,6 +44,12 @@ _RATE_SERIES = {
     "ff_rf_daily_pct": ("FF_RF_DAILY", 100),
     "ff_mkt_rf_daily_pct": ("FF_MKT_RF_DAILY", 100),
     "vixcls": ("VIXCLS", 1),
+}
+#: Columns of a chain file and of the quote table.
+_QUOTE_COLUMNS = {
+    **{name: name for name in ("bid", "ask", "last", "volume", "open_interest")},
+    **{name: name for name in ("delta", "gamma", "theta", "vega")},
+    "iv": "implied_volatility",
 }
 #: Total-return levels of a file and of the store may differ by one factor; beyond this relative
 #: spread of that factor they are different histories.
@@ -58,11 +66,21 @@ class Target:
     is_synthetic: bool
     snapshots: Mapping[str, Snapshot] = field(default_factory=dict)
 
+    known: dict[str, Instrument] = field(default_factory=dict)
+
+    @property
+    def client_id(self) -> uuid.UUID | None:
+        return self.client.id if self.client else None
+
     def instrument(self, symbol: str, **defaults: Any) -> Instrument:
         """The instrument of that symbol; made where the caller allows it."""
-        found = instrument_named(self.client, symbol)
-        if found is not None:
-            return found
+        if symbol not in self.known:
+            self.known[symbol] = instrument_named(self.client, symbol) or self._new(
+                symbol, **defaults
+            )
+        return self.known[symbol]
+
+    def _new(self, symbol: str, **defaults: Any) -> Instrument:
         if not self.create_missing:
             raise InvalidRequest(
                 f"No instrument {symbol!r} is on file. Create it first, or name another one.",
@@ -90,11 +108,16 @@ def write(
     return _WRITERS[verdict.kind](verdict, target)
 
 
+def instrument_symbol(verdict: FileVerdict) -> str:
+    """Whose prices or holdings a file carries: as it says itself, else as it is named."""
+    return verdict.instrument or symbol_in(verdict.name)
+
+
 def _write_prices(verdict: FileVerdict, target: Target) -> int:
     columns = _columns(verdict)
     is_level = _all_null(columns.get("adj_close")) and _all_null(columns.get("volume"))
     instrument = target.instrument(
-        verdict.instrument or "",
+        instrument_symbol(verdict),
         kind=Instrument.Kind.INDEX if is_level else Instrument.Kind.EQUITY,
     )
     splits = splits_of(instrument, target.client)
@@ -115,7 +138,7 @@ def _write_prices(verdict: FileVerdict, target: Target) -> int:
     levels = _chained_levels(verdict, instrument, target.client)
     return facts_append(
         Price,
-        client_id=target.client.id if target.client else None,
+        client_id=target.client_id,
         keys=("instrument_id", "session"),
         values=("open", "high", "low", "close", "volume", "total_return_index"),
         rows=zip([instrument.id] * len(dates), dates, *prices, volumes, levels, strict=True),
@@ -133,12 +156,19 @@ def _file_factors(
     """
     if verdict.basis is Basis.AS_TRADED:
         return [Fraction(1)] * len(dates)
-    applied = splits
-    if verdict.basis_change is not None:
-        missing = set(verdict.basis_change.splits)
-        applied = tuple(split for split in splits if split.effective_date not in missing)
-    by_date: dict[date, Fraction] = {}
-    return [by_date.setdefault(day, traded_factor(day, applied)) for day in dates]
+    off = _basis_factor(verdict.basis_change, splits)
+    return [traded_factor(day, splits) / off for day in dates]
+
+
+def _basis_factor(change: BasisChange | None, splits: tuple[Split, ...]) -> Fraction:
+    """The exact ratio behind the measured one: the file's prices over those with all splits."""
+    if change is None:
+        return Fraction(1)
+    ratio = Fraction(1)
+    for split in splits:
+        if split.effective_date in change.splits:
+            ratio *= Fraction(split.old_shares) / Fraction(split.new_shares)
+    return ratio if (ratio > 1) == (change.factor > 1) else 1 / ratio
 
 
 def _scaled(text: str | None, factor: Fraction) -> Decimal | None:
@@ -198,7 +228,7 @@ def _write_splits(verdict: FileVerdict, target: Target) -> int:
     ]
     return facts_append(
         CorporateAction,
-        client_id=target.client.id if target.client else None,
+        client_id=target.client_id,
         keys=("instrument_id", "ex_date", "kind"),
         values=("new_shares", "old_shares"),
         rows=rows,
@@ -220,7 +250,7 @@ def _write_distributions(verdict: FileVerdict, target: Target) -> int:
         rows.append((instrument.id, day, CorporateAction.Kind.DISTRIBUTION, paid))
     return facts_append(
         CorporateAction,
-        client_id=target.client.id if target.client else None,
+        client_id=target.client_id,
         keys=("instrument_id", "ex_date", "kind"),
         values=("amount",),
         rows=rows,
@@ -239,7 +269,7 @@ def _write_rates(verdict: FileVerdict, target: Target) -> int:
 
     return facts_append(
         RateObservation,
-        client_id=target.client.id if target.client else None,
+        client_id=target.client_id,
         keys=("series", "session"),
         values=("value",),
         rows=observations(),
@@ -275,7 +305,7 @@ def _write_fund_facts(verdict: FileVerdict, target: Target) -> int:
 
 def _write_holdings(verdict: FileVerdict, target: Target) -> int:
     _operator_only(target, "Fund holdings")
-    fund = target.instrument((verdict.instrument or "").split("_")[0], kind=Instrument.Kind.ETF)
+    fund = target.instrument(instrument_symbol(verdict), kind=Instrument.Kind.ETF)
     before = FundHolding.objects.filter(fund=fund).count()
     FundHolding.objects.bulk_create(
         (
@@ -288,7 +318,7 @@ def _write_holdings(verdict: FileVerdict, target: Target) -> int:
             )
             for row in _records(verdict)
         ),
-        batch_size=5_000,
+        batch_size=1_000,
         ignore_conflicts=True,
     )
     return FundHolding.objects.filter(fund=fund).count() - before
@@ -300,25 +330,22 @@ def _write_option_chain(verdict: FileVerdict, target: Target) -> int:
     underlying = target.instrument(underlying_symbol, kind=Instrument.Kind.EQUITY)
     records = list(_records(verdict))
     contracts = _contracts(records, underlying, target)
-    quotes = [
-        OptionQuote(
-            client=target.client,
-            instrument_id=contracts[row["contract"]],
-            quoted_at=quoted_at,
-            underlying_price=underlying_price,
-            source=target.source[:200],
-            **{name: row.get(name) for name in ("bid", "ask", "last", "volume", "open_interest")},
-            **{name: _float(row.get(name)) for name in ("delta", "gamma", "theta", "vega")},
-            implied_volatility=_float(row.get("iv")),
-        )
-        for row in records
-    ]
-    taken = OptionQuote.objects.filter(
-        client=target.client, quoted_at=quoted_at, instrument_id__in=contracts.values()
-    )
-    before = taken.count()
-    OptionQuote.objects.bulk_create(quotes, batch_size=5_000, ignore_conflicts=True)
-    return taken.count() - before
+    return facts_append(
+        OptionQuote,
+        client_id=target.client_id,
+        keys=("instrument_id", "quoted_at"),
+        values=("underlying_price", *_QUOTE_COLUMNS.values()),
+        rows=(
+            (
+                contracts[row["contract"]],
+                quoted_at,
+                underlying_price,
+                *(row.get(name) for name in _QUOTE_COLUMNS),
+            )
+            for row in records
+        ),
+        source=target.source,
+    ).changed
 
 
 def _contracts(
@@ -342,7 +369,7 @@ def _contracts(
             )
             for row in new
         ),
-        batch_size=5_000,
+        batch_size=1_000,
     )
     known = dict(named.values_list("symbol", "id"))
     OptionTerms.objects.bulk_create(
@@ -357,7 +384,7 @@ def _contracts(
             )
             for row in new
         ),
-        batch_size=5_000,
+        batch_size=1_000,
     )
     return known
 
@@ -409,10 +436,6 @@ def _records(verdict: FileVerdict) -> Iterable[dict[str, Any]]:
 
 def _all_null(values: list[Any] | None) -> bool:
     return values is None or all(value is None for value in values)
-
-
-def _float(text: str | None) -> float | None:
-    return None if text is None else float(text)
 
 
 _WRITERS: dict[Kind, Callable[[FileVerdict, Target], int]] = {

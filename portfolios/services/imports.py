@@ -194,7 +194,8 @@ def _apply(
     accepted = 0 if refused else verdict.rows_accepted
     imported.status = Import.Status.REFUSED if refused else Import.Status.DONE
     imported.kind = verdict.kind or imported.kind
-    imported.instrument_symbol = verdict.instrument or imported.instrument_symbol
+    if verdict.kind in (Kind.PRICES, Kind.HOLDINGS):
+        imported.instrument_symbol = feed_writers.instrument_symbol(verdict)
     imported.rows_in = verdict.rows_in
     imported.rows_accepted = accepted
     imported.rows_rejected = verdict.rows_in - accepted

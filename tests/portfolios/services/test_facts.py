@@ -34,7 +34,7 @@ def append(
 def test_new_rows_are_added_and_the_same_rows_again_change_nothing() -> None:
     with operator_scope():
         fund = Instrument.objects.create(symbol="SOXS", kind=Instrument.Kind.ETF)
-        rows = ((DAY, Decimal("40.28"), None, 1.0), (NEXT_DAY, Decimal("41"), 7, 1.02))
+        rows = ((DAY, Decimal("40.28"), None, 1.0), (NEXT_DAY, Decimal(41), 7, 1.02))
         assert append(fund, *rows) == Appended(new=2, corrected=0, unchanged=0)
         assert append(fund, *rows) == Appended(new=0, corrected=0, unchanged=2)
         assert Price.objects.count() == 2
