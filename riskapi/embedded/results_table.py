@@ -18,9 +18,9 @@ _COLUMNS = (
 )
 
 
-def results_table(runs: Sequence[Mapping[str, Any]]) -> Table:
+def results_table(runs: Sequence[Mapping[str, Any]], title: str) -> Table:
     """One row for each number of each unit; a unit without numbers shows its reason."""
-    table = Table(title="First results", title_justify="left")
+    table = Table(title=title, title_justify="left")
     for column in _COLUMNS:
         table.add_column(column, justify="right" if column == "Value" else "left", overflow="fold")
     for run in runs:

@@ -9,7 +9,7 @@ from argparse import ArgumentParser
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 
 from riskapi.embedded import first_results, supervisor
@@ -42,16 +42,18 @@ class Command(BaseCommand):
         running = supervisor.prepared()
         self._progress = Progress(running.started_at)
         sample = self._start(running, port, market)
-        with ThreadPoolExecutor(len(first_results.ANALYSES)) as pool:
+        with ThreadPoolExecutor(len(sample.analyses)) as pool:
             results = list(
                 pool.map(
                     lambda kind: first_results.run_analysis(running.base_url, sample, kind),
-                    first_results.ANALYSES,
+                    sample.analyses,
                 )
             )
         self._progress.say("first results are there")
         facts = {
             "base_url": running.base_url,
+            "client": sample.client,
+            "synthetic": sample.is_synthetic,
             "api_key": sample.api_key,
             "admin": {
                 "url": f"{running.base_url}/admin/",
@@ -61,7 +63,11 @@ class Command(BaseCommand):
             "results": results,
         }
         self._show(facts, as_json=as_json)
-        if not once:
+        if once:
+            failed = [run["kind"] for run in results if not first_results.succeeded(run)]
+            if failed:
+                raise CommandError(f"no result from {', '.join(failed)}")
+        else:
             self._progress.say(f"logs in {running.state.logs}; Ctrl-C ends everything")
             running.start_relay_and_scheduler()
             while True:
@@ -80,7 +86,9 @@ class Command(BaseCommand):
             self._progress.say(f"port {wanted_port} is taken, using {port}")
         running.start_web_and_worker(port)
         sample = first_results.load_sample(market)
-        self._progress.say("sample client is loaded")
+        for remark in sample.remarks:
+            self._progress.say(remark)
+        self._progress.say(f"{sample.client} is loaded")
         running.wait_until_ready(self._progress.say)
         self._progress.say(f"web server answers at {running.base_url}")
         return sample
@@ -91,7 +99,7 @@ class Command(BaseCommand):
             self.stdout.flush()
             return
         console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
-        console.print(results_table(facts["results"]))
+        console.print(results_table(facts["results"], f"First results of {facts['client']}"))
         console.print(f"API documentation  {facts['base_url']}/v1/docs", highlight=False)
         console.print(f"API key            {facts['api_key']}", highlight=False, soft_wrap=True)
         admin = facts["admin"]
