@@ -39,6 +39,8 @@ LEASE_SECONDS: float = _env.float("RISK_LEASE_SECONDS", default=60.0)
 MARKET_DATA_DIR: str = _env.str(
     "RISK_MARKET_DATA", default=str(BASE_DIR.parent / "shared" / "market")
 )
+#: How long after the close of a session the night's reports start: prices need time to arrive.
+NIGHTLY_GRACE_MINUTES: int = _env.int("RISK_NIGHTLY_GRACE_MINUTES", default=60)
 LOG_LEVEL: str = _env.str("RISK_LOG_LEVEL", default="INFO")
 
 
