@@ -6,11 +6,13 @@ from django.apps import AppConfig
 
 
 class RiskApiConfig(AppConfig):
-    """Makes our Celery application the one that every process of ours sends to."""
+    """Makes our Celery application the one that every process of ours sends to, and has the
+    system checks look at every part."""
 
     name = "riskapi"
 
     def ready(self) -> None:
+        from riskapi import checks  # noqa: F401  # registers them
         from riskapi.celery import app
 
         app.set_default()

@@ -1,8 +1,23 @@
-"""The URL map."""
+"""The URL map. Both forms of trailing slash are served: the edge cuts it before the look-up."""
 
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from riskapi.api import views
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("healthz", views.healthz),
+    path("readyz", views.readyz),
+    path("v1/", include("portfolios.api.urls")),
+    path("v1/", include("analytics.api.urls")),
+    path("v1/status", views.StatusView.as_view()),
+    path("v1/errors", views.ProblemListView.as_view()),
+    path("v1/errors/<str:code>", views.ProblemDetailView.as_view()),
+    path("v1/openapi.json", SpectacularAPIView.as_view(), name="schema"),
+    path("v1/docs", SpectacularSwaggerView.as_view(url_name="schema")),
+    path("v1/redoc", SpectacularRedocView.as_view(url_name="schema")),
+]

@@ -1,15 +1,28 @@
-"""Edge middleware: request ids, and the operator's view of the admin."""
+"""Edge middleware: request ids, problem documents for everything, and the operator's admin."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from urllib.parse import unquote_to_bytes
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
 from portfolios.identifiers import public_id, uuid7
 from portfolios.tenancy import operator_scope
+from riskapi.api.exceptions import STATUS_CODES, problem_parts
+from riskapi.api.problems import CONTENT_TYPE, problem_type
+from riskapi.api.renderers import dumps
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+
+API_RELEASE = "2026-12-01"
+_OUTSIDE = ("/admin/", "/static/")
+_CREDENTIAL = re.compile(
+    r"rk_(?:live|test)_|(?:^|[&?])(?:api_?key|access_token|token)=", re.IGNORECASE
+)
+_CLIENT_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,100}")
 
 
 class RequestIdMiddleware:
@@ -19,20 +32,38 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.request_id = public_id("req", uuid7())  # type: ignore[attr-defined]  # ours
+        request_id = public_id("req", uuid7())
+        request.request_id = request_id  # type: ignore[attr-defined]  # ours
         response = self.get_response(request)
-        response["Request-Id"] = request.request_id  # type: ignore[attr-defined]  # ours
+        response["Request-Id"] = request_id
+        theirs = request.META.get("HTTP_CLIENT_REQUEST_ID", "")
+        if _CLIENT_REQUEST_ID.fullmatch(theirs):
+            response["Client-Request-Id"] = theirs
         return response
 
 
 class ProblemMiddleware:
-    """Turn whatever leaves /v1 as an error without a problem document into one."""
+    """Refuse hostile addresses, take both forms of trailing slash, and see that no error leaves
+    without a problem document, whoever made it."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path.startswith(_OUTSIDE):
+            return self.get_response(request)
+        response: HttpResponseBase
+        if refusal := _hostile(request):
+            code, detail = refusal
+            response = _problem(request, code, 400, detail)
+        else:
+            if len(request.path_info) > 1:
+                request.path_info = request.path_info.rstrip("/")
+            response = self.get_response(request)
+            if response.status_code >= 400 and response["Content-Type"] != CONTENT_TYPE:
+                response = _from_plain(request, response)
+        response["Api-Release"] = API_RELEASE
+        return response
 
 
 class OperatorScopeMiddleware:
@@ -46,3 +77,41 @@ class OperatorScopeMiddleware:
             with operator_scope():
                 return self.get_response(request)
         return self.get_response(request)
+
+
+def _hostile(request: HttpRequest) -> tuple[str, str] | None:
+    query = request.META.get("QUERY_STRING", "")
+    if _CREDENTIAL.search(query) or "rk_live_" in request.path or "rk_test_" in request.path:
+        return "credential-in-url", (
+            "A key in a URL ends up in logs: send it in the Authorization header and revoke it."
+        )
+    if not query and request.path.isascii() and request.path.isprintable():
+        return None
+    if "\x00" in request.path or "%" in request.path or "%00" in query or "\x00" in query:
+        # Django leaves a percent sign only before bytes that are not UTF-8.
+        return "bad-encoding", "The address holds bytes that are not text."
+    try:
+        unquote_to_bytes(query.encode("latin-1").replace(b"+", b" ")).decode()
+    except UnicodeError:
+        return "bad-encoding", "The query is not UTF-8."
+    return None
+
+
+def _from_plain(request: HttpRequest, response: HttpResponseBase) -> HttpResponse:
+    code = STATUS_CODES.get(response.status_code)
+    if code is None:
+        code = "internal-error" if response.status_code >= 500 else "malformed-request"
+    status = problem_type(code, response.status_code).status
+    document = _problem(request, code, status, f"{response.reason_phrase}.")
+    for name in ("Allow", "Retry-After", "WWW-Authenticate"):
+        if name in response.headers:
+            document[name] = response.headers[name]
+    return document
+
+
+def _problem(request: HttpRequest, code: str, status: int, detail: str) -> HttpResponse:
+    return HttpResponse(
+        dumps(problem_parts(request, code, status, detail)),
+        status=status,
+        content_type=CONTENT_TYPE,
+    )

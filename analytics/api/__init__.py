@@ -1,0 +1,1 @@
+"""HTTP of the derived numbers. Imports services, selectors and models below; never calculations."""

@@ -1,0 +1,155 @@
+"""What every view of the API shares, in this app and in analytics.
+
+A view declares, as plain class attributes:
+
+`required_scopes`      {"GET": "portfolios:read", ...}; None: any valid key. Every method handled
+                       must be named, or the system check `riskapi.E001` fails the start.
+`idempotency_required` POST and PATCH must carry an `Idempotency-Key` (all may).
+`max_json_nodes`       how many values a body may hold.
+`opens_scope`          False: the handler opens `client_scope` itself (long polls).
+
+The handler runs inside one transaction that sees the caller's rows alone; an exception, or an
+answer of 400 and above, rolls it back. `after_commit` may replace the answer once the transaction
+is over (`Prefer: wait`). Errors are raised, never returned: `portfolios.errors` for the domain,
+`rest_framework.exceptions` for the protocol.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from django.db import transaction
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from portfolios.api.limits import MAX_JSON_NODES
+from portfolios.api.preconditions import quoted
+from portfolios.errors import InvalidRequest
+from portfolios.models import ApiKey, Client
+from portfolios.services.idempotency import idempotency_replay, idempotency_store, is_valid_key
+from portfolios.tenancy import client_scope
+
+KEYED_METHODS = ("POST", "PATCH")
+STORED_HEADERS = ("Location", "ETag", "Retry-After")
+#: No request holds a web thread or a lock for longer.
+STATEMENT_TIMEOUT = "5s"
+
+
+class ApiView(APIView):
+    """A view under /v1. See the module's text for what subclasses declare."""
+
+    required_scopes: ClassVar[Mapping[str, str | None]] = {}
+    idempotency_required: ClassVar[bool] = False
+    max_json_nodes: ClassVar[int] = MAX_JSON_NODES
+    opens_scope: ClassVar[bool] = True
+
+    @property
+    def client(self) -> Client:
+        """The tenant the key belongs to."""
+        return self._key.client
+
+    @property
+    def actor(self) -> str:
+        """Who the audit names."""
+        return f"key:{self._key.key_id}"
+
+    @property
+    def request_id(self) -> str:
+        return str(getattr(self.request, "request_id", ""))
+
+    @property
+    def _key(self) -> ApiKey:
+        key = self.request.auth
+        assert isinstance(key, ApiKey)  # noqa: S101  # the permission let nobody else through
+        return key
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        self.args, self.kwargs = args, kwargs
+        self.headers: Any = {}
+        drf_request = self.initialize_request(request, *args, **kwargs)
+        self.request = drf_request
+        try:
+            self.initial(drf_request, *args, **kwargs)
+            method = (drf_request.method or "").lower()
+            handler = self.http_method_not_allowed
+            if method in self.http_method_names:
+                handler = getattr(self, method, handler)
+            response = self._handle(handler, drf_request)
+        except Exception as error:  # noqa: BLE001  # the handler re-raises what it does not know
+            response = self.handle_exception(error)
+        self.response = self.finalize_response(drf_request, response, *args, **kwargs)
+        return self.response
+
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # noqa: ARG002
+        return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
+
+    def after_commit(self, request: Request, response: Response) -> Response:  # noqa: ARG002
+        """Replace the answer outside of the transaction; the default is to leave it."""
+        return response
+
+    def fingerprint(self, request: Request) -> bytes:
+        """What makes two keyed requests the same: the raw body."""
+        return bytes(request._request.body)
+
+    def _handle(self, handler: Callable[..., Any], request: Request) -> Response:
+        if request.auth is None or not self.opens_scope:
+            return handler(request, *self.args, **self.kwargs)  # type: ignore[no-any-return]  # a view method
+        key = self._idempotency_key(request)
+        with client_scope(self.client.id, statement_timeout=STATEMENT_TIMEOUT):
+            if key is None:
+                response = handler(request, *self.args, **self.kwargs)
+            else:
+                response = self._handle_once(handler, request, key)
+            if response.status_code >= 400:
+                transaction.set_rollback(True)
+        return self.after_commit(request, response)
+
+    def _idempotency_key(self, request: Request) -> str | None:
+        if request.method not in KEYED_METHODS:
+            return None
+        key = request.headers.get("Idempotency-Key")
+        if key is None:
+            if self.idempotency_required:
+                raise InvalidRequest(
+                    "This request must carry an Idempotency-Key header: any text of your choice,"
+                    " new for each intended effect, the same for each repetition.",
+                    code="idempotency-key-required",
+                )
+            return None
+        if not is_valid_key(key):
+            raise InvalidRequest(
+                "An Idempotency-Key is 1 to 255 visible ASCII characters.",
+                code="bad-idempotency-key",
+            )
+        return key
+
+    def _handle_once(self, handler: Callable[..., Any], request: Request, key: str) -> Response:
+        target = f"{request.method} {request.get_full_path()}\n".encode()
+        fingerprint = hashlib.sha256(target + self.fingerprint(request)).hexdigest()
+        record = idempotency_replay(client=self.client, key=key, fingerprint=fingerprint)
+        if record is not None:
+            headers = {**record.headers, "Idempotency-Replayed": "true"}
+            return Response(bytes(record.body or b""), status=record.status, headers=headers)
+        response: Response = handler(request, *self.args, **self.kwargs)
+        if response.status_code < 400:
+            body = b""
+            if response.data is not None:
+                body = request.accepted_renderer.render(response.data)
+                response.data = body
+            idempotency_store(
+                client=self.client,
+                key=key,
+                fingerprint=fingerprint,
+                status=response.status_code,
+                headers={name: response[name] for name in STORED_HEADERS if name in response},
+                body=body,
+            )
+        return response
+
+
+def etagged(body: Any, tag: str, *, status: int = 200, **headers: str) -> Response:
+    """An answer with its strong entity tag."""
+    return Response(body, status=status, headers={"ETag": quoted(tag), **headers})

@@ -1,0 +1,102 @@
+"""Serializers that refuse what they do not know, and fields that lose no digit."""
+
+from __future__ import annotations
+
+import difflib
+from decimal import Decimal
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
+
+from portfolios.api.limits import MAX_DIGITS, MAX_EXPONENT
+
+
+class Culprit(str):
+    """The code of a message, with the value it is about and what would have been right.
+
+    DRF rebuilds messages on their way up, but hands their codes on as they are.
+    """
+
+    value: Any
+    suggestion: Any
+
+    def __new__(cls, code: str, *, value: Any = None, suggestion: Any = None) -> Culprit:
+        self = super().__new__(cls, code)
+        self.value, self.suggestion = value, suggestion
+        return self
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses unknown and read-only fields, each with the nearest known names."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            known = [name for name, field in self.fields.items() if not field.read_only]
+            unknown = {name: _unknown(name, known) for name in data if name not in known}
+            if unknown:
+                raise serializers.ValidationError(unknown)
+        return super().to_internal_value(data)
+
+
+class ExactDecimalField(serializers.DecimalField):
+    """A decimal string (a JSON number is taken too); finite, at most 40 digits."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("max_digits", None)
+        kwargs.setdefault("decimal_places", None)
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if isinstance(data, bool) or not isinstance(data, (str, int, Decimal)):
+            self.fail("invalid")
+        value = super().to_internal_value(data)
+        _, digits, exponent = value.as_tuple()
+        assert isinstance(exponent, int)  # noqa: S101  # the field refuses NaN and infinity
+        if (
+            len(digits) > MAX_DIGITS
+            or abs(value.adjusted()) > MAX_EXPONENT
+            or exponent < -MAX_EXPONENT
+        ):
+            raise serializers.ValidationError(
+                f"A number has at most {MAX_DIGITS} digits and an exponent within {MAX_EXPONENT}.",
+                "bad-number",
+            )
+        return value
+
+    def to_representation(self, value: Any) -> str:
+        return format(Decimal(value), "f")
+
+
+class TextField(serializers.CharField):
+    """Text as it stands: a number is not taken for one, NUL never gets in."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class NameField(TextField):
+    """The name of an instrument: a symbol or a public id."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", 40)
+        super().__init__(**kwargs)
+
+
+class CurrencyField(serializers.RegexField):
+    """An ISO 4217 code."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(r"^[A-Z]{3}\Z", **kwargs)
+
+
+def _unknown(name: str, known: list[str]) -> list[ErrorDetail]:
+    near = difflib.get_close_matches(str(name)[:60], known, n=3, cutoff=0.5)
+    return [
+        ErrorDetail(
+            "There is no such field.",
+            Culprit("unknown-field", value=str(name)[:100], suggestion=near or sorted(known)),
+        )
+    ]

@@ -1,0 +1,292 @@
+"""Lists: declared filters and orders, and pages by signed cursor.
+
+A view declares `listing = Listing(...)` and answers `list_response(request, listing, rows, body)`.
+Parameters that no filter names are refused with the nearest names; nothing is ignored. A cursor
+carries the key of the last row, so rows that come and go meanwhile are neither skipped nor
+repeated; it is signed, and holds for the same list, filters and order.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core import signing
+from django.db.models import Q, QuerySet
+from django.utils.dateparse import parse_date, parse_datetime
+from drf_spectacular.utils import inline_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portfolios.errors import InvalidRequest
+
+MAX_LIMIT = 1_000
+DEFAULT_LIMIT = 100
+MAX_VALUES = 100
+_SALT = "riskapi.cursor"
+_PAGING = ("limit", "cursor", "sort")
+_SUFFIXES = {"gte": "gte", "lte": "lte", "gt": "gt", "lt": "lt"}
+
+
+def text(value: str) -> str:
+    if len(value) > 200:
+        raise ValueError("at most 200 characters")
+    return value
+
+
+def boolean(value: str) -> bool:
+    if value not in ("true", "false"):
+        raise ValueError("true or false")
+    return value == "true"
+
+
+def calendar_date(value: str) -> date:
+    try:
+        parsed = parse_date(value) if len(value) == 10 else None
+    except ValueError:
+        parsed = None
+    if parsed is None:
+        raise ValueError("a date, YYYY-MM-DD")
+    return parsed
+
+
+def instant(value: str) -> datetime:
+    """An RFC 3339 instant with its offset; a plus sign left unescaped arrives as a space."""
+    try:
+        parsed = parse_datetime(value.replace(" ", "+")) if len(value) <= 40 else None
+    except ValueError:
+        parsed = None
+    if parsed is None or parsed.tzinfo is None:
+        raise ValueError("an RFC 3339 instant with offset, for example 2026-11-20T21:00:00Z")
+    try:
+        return parsed.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("an instant between the years 1 and 9999") from None
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in choices:
+            raise ValueError("one of " + ", ".join(choices))
+        return value
+
+    return parse
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A parameter: the column it compares, how it is read, whether ranges are allowed too."""
+
+    column: str
+    parse: Callable[[str], Any] = text
+    ranges: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a list can be asked for. `sorts` are columns without nulls; `key` makes them unique."""
+
+    filters: Mapping[str, Filter] = field(default_factory=dict)
+    sorts: Mapping[str, str] = field(default_factory=dict)
+    default_sort: str = ""
+    key: str = "id"
+    #: Further parameters that the view reads itself: name to parser.
+    extra: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
+
+    def parameters(self) -> list[str]:
+        names = []
+        for name, declared in self.filters.items():
+            names.append(name)
+            if declared.parse is not boolean:
+                names.append(f"{name}__in")
+            if declared.ranges:
+                names.extend(f"{name}__{suffix}" for suffix in _SUFFIXES)
+        paging = _PAGING if self.sorts else ("limit", "cursor")
+        return [*names, *self.extra, *paging]
+
+
+def page_of(
+    row: type[serializers.Serializer[Any]], **echo: serializers.Field[Any, Any, Any, Any]
+) -> Any:
+    """The schema of a page: rows, where the next page is, and what the answer echoes."""
+    return inline_serializer(
+        name=row.__name__.removesuffix("Serializer") + "Page",
+        fields={
+            "data": row(many=True),
+            "has_more": serializers.BooleanField(),
+            "next_cursor": serializers.CharField(allow_null=True),
+            "next_url": serializers.CharField(allow_null=True),
+            **echo,
+        },
+    )
+
+
+def read_parameters(
+    request: Request, parsers: Mapping[str, Callable[[str], Any]]
+) -> dict[str, Any]:
+    """The declared query parameters that were given, each read by its parser."""
+    refuse_unknown(request, list(parsers))
+    return {
+        name: _read(name, request.query_params[name], parsers[name])
+        for name in request.query_params
+    }
+
+
+def refuse_unknown(request: Request, known: Iterable[str]) -> None:
+    """Refuse parameters nobody reads, and those given twice."""
+    known = list(known)
+    for name, values in request.query_params.lists():
+        if name not in known:
+            near = difflib.get_close_matches(name[:60], known, n=3, cutoff=0.5)
+            raise _bad(
+                name,
+                name[:100],
+                "There is no such parameter.",
+                code="unknown-parameter",
+                suggestion=near or sorted(known),
+            )
+        if len(values) > 1:
+            raise _bad(name, values[-1], "Give the parameter once; several values go to __in.")
+
+
+def list_response(
+    request: Request,
+    listing: Listing,
+    rows: QuerySet[Any, Any],
+    body: Callable[[Any], Mapping[str, Any]],
+    **echo: Any,
+) -> Response:
+    """One page of `rows` (a `.values()` queryset with the sort columns and the key in it)."""
+    refuse_unknown(request, listing.parameters())
+    parameters = request.query_params
+    rows = rows.filter(_conditions(parameters, listing))
+    column, descending = _order(parameters.get("sort"), listing)
+    limit = _limit(parameters.get("limit"))
+    fingerprint = _fingerprint(request)
+    if cursor := parameters.get("cursor"):
+        rows = rows.filter(_after(_open(cursor, fingerprint), column, listing.key, descending))
+    order = [column, listing.key] if column != listing.key else [listing.key]
+    sign = "-" if descending else ""
+    page = list(rows.order_by(*(sign + name for name in order))[: limit + 1])
+    has_more = len(page) > limit
+    page = page[:limit]
+    next_cursor = next_url = None
+    headers = {}
+    if has_more:
+        last = page[-1]
+        next_cursor = signing.dumps(
+            [fingerprint, _text_of(last[column]), _text_of(last[listing.key])],
+            salt=_SALT,
+            compress=False,
+        )
+        query = [(k, v) for k, v in parameters.items() if k != "cursor"]
+        next_url = f"{request.path}?{urlencode([*query, ('cursor', next_cursor)])}"
+        headers["Link"] = f'<{next_url}>; rel="next"'
+    return Response(
+        {
+            "data": [body(row) for row in page],
+            "has_more": has_more,
+            "next_cursor": next_cursor,
+            "next_url": next_url,
+            **echo,
+        },
+        headers=headers,
+    )
+
+
+def _conditions(parameters: Mapping[str, str], listing: Listing) -> Q:
+    condition = Q()
+    for given, value in parameters.items():
+        name, _, suffix = given.partition("__")
+        declared = listing.filters.get(name)
+        if declared is None:
+            continue
+        if suffix == "in":
+            values = value.split(",")
+            if len(values) > MAX_VALUES:
+                raise _bad(given, value[:100], f"At most {MAX_VALUES} values.")
+            parsed = [_read(given, one, declared.parse) for one in values]
+            condition &= Q(**{f"{declared.column}__in": parsed})
+        else:
+            lookup = f"{declared.column}__{suffix}" if suffix else declared.column
+            condition &= Q(**{lookup: _read(given, value, declared.parse)})
+    return condition
+
+
+def _order(given: str | None, listing: Listing) -> tuple[str, bool]:
+    sort = given if given is not None else listing.default_sort
+    name = sort.removeprefix("-")
+    if given is not None and name not in listing.sorts:
+        raise _bad("sort", given[:100], "No such order.", suggestion=sorted(listing.sorts))
+    return listing.sorts.get(name, listing.key), sort.startswith("-")
+
+
+def _limit(given: str | None) -> int:
+    if given is None:
+        return DEFAULT_LIMIT
+    if not (
+        given.isascii() and given.isdigit() and len(given) < 6 and 1 <= int(given) <= MAX_LIMIT
+    ):
+        raise _bad("limit", given[:100], f"A whole number from 1 to {MAX_LIMIT}.")
+    return int(given)
+
+
+def _fingerprint(request: Request) -> str:
+    """What a cursor belongs to: the client, the list, its filters and its order."""
+    rest = sorted((k, v) for k, v in request.query_params.items() if k not in ("cursor", "limit"))
+    owner = request.auth.client_id.hex if request.auth else ""
+    return hashlib.sha256(repr((owner, request.path.rstrip("/"), rest)).encode()).hexdigest()[:16]
+
+
+def _open(cursor: str, fingerprint: str) -> tuple[str, str]:
+    try:
+        found, value, key = signing.loads(cursor[:2_000], salt=_SALT)
+    except (signing.BadSignature, ValueError, TypeError):
+        found = value = key = None
+    if found != fingerprint:
+        raise InvalidRequest("The cursor is not one of this list.", code="bad-cursor")
+    return value, key
+
+
+def _after(last: tuple[str, str], column: str, key: str, descending: bool) -> Q:  # noqa: FBT001
+    operator = "lt" if descending else "gt"
+    beyond = Q(**{f"{column}__{operator}": last[0]})
+    if column == key:
+        return beyond
+    return beyond | Q(**{column: last[0], f"{key}__{operator}": last[1]})
+
+
+def _text_of(value: Any) -> str:
+    return value.isoformat() if isinstance(value, (date, datetime)) else str(value)
+
+
+def _read(name: str, value: str, parse: Callable[[str], Any]) -> Any:
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise _bad(name, value[:100], f"Expected {error}.") from None
+
+
+def _bad(
+    name: str, value: str, message: str, *, code: str = "bad-parameter", suggestion: Any = None
+) -> InvalidRequest:
+    return InvalidRequest(
+        f"Query parameter {name[:100]!r}: {message}",
+        code=code,
+        errors=[
+            {
+                "pointer": f"?{name[:100]}",
+                "code": code,
+                "message": message,
+                "value": value,
+                "suggestion": suggestion,
+            }
+        ],
+    )

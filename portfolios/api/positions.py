@@ -1,0 +1,182 @@
+"""Positions: the book of a portfolio on a date."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portfolios.api.base import ApiView, etagged
+from portfolios.api.listing import (
+    Filter,
+    Listing,
+    calendar_date,
+    instant,
+    list_response,
+    one_of,
+    page_of,
+    read_parameters,
+    refuse_unknown,
+)
+from portfolios.api.portfolios import instrument_ref
+from portfolios.api.preconditions import not_modified
+from portfolios.api.serializers import (
+    PositionSetSerializer,
+    PositionSetSummarySerializer,
+    PositionsPutRequestSerializer,
+    PositionsPutSerializer,
+    PositionsSerializer,
+)
+from portfolios.errors import InvalidRequest, NotFound
+from portfolios.identifiers import public_id
+from portfolios.models import Portfolio, PositionSet
+from portfolios.selectors.calendars import require_session
+from portfolios.selectors.portfolios import portfolio_get_for_client
+from portfolios.selectors.positions import (
+    position_rows,
+    position_set_effective,
+    position_set_get,
+    position_set_list,
+)
+from portfolios.services.positions import position_set_put
+
+CALENDAR = "XNYS"
+
+
+class PositionsView(ApiView):
+    required_scopes = {"GET": "portfolios:read", "PUT": "portfolios:write"}
+    max_json_nodes = 100_000
+    parameters = {
+        "GET": {"as_of": calendar_date, "known_at": instant},
+        "PUT": {"as_of": calendar_date, "roll": one_of("previous")},
+    }
+
+    @extend_schema(operation_id="positions_retrieve", responses=PositionsSerializer)
+    def get(self, request: Request, portfolio_id: str) -> Response:
+        """The latest set dated `as_of` or before, as it was known at `known_at`."""
+        asked = read_parameters(request, self.parameters["GET"])
+        portfolio = portfolio_get_for_client(self.client, portfolio_id)
+        found = position_set_effective(portfolio, **asked)
+        if found is None:
+            raise NotFound("The portfolio has no positions on file for this date.")
+        if (unchanged := not_modified(request, _tag(found))) is not None:
+            return unchanged
+        known_at = asked.get("known_at") or datetime.now(UTC)
+        body = {
+            **_set_body(found),
+            "resolved_from": {"as_of": asked.get("as_of"), "known_at": known_at},
+        }
+        return etagged(body, _tag(found))
+
+    @extend_schema(
+        operation_id="positions_put",
+        request=PositionsPutRequestSerializer,
+        responses={200: PositionsPutSerializer, 201: PositionsPutSerializer},
+    )
+    def put(self, request: Request, portfolio_id: str) -> Response:
+        """Replace the whole set of a date. The same content again changes nothing."""
+        asked = read_parameters(request, self.parameters["PUT"])
+        portfolio = portfolio_get_for_client(self.client, portfolio_id)
+        as_of: date | None = asked.get("as_of")
+        if as_of is None:
+            raise InvalidRequest("Say the date: ?as_of=YYYY-MM-DD.", code="bad-parameter")
+        as_of = require_session(CALENDAR, as_of, roll="roll" in asked)
+        sent = PositionsPutRequestSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        found, created = position_set_put(
+            client=self.client,
+            portfolio=portfolio,
+            as_of=as_of,
+            positions=sent.validated_data["positions"],
+            source=sent.validated_data["source"],
+            actor=self.actor,
+            request_id=self.request_id,
+        )
+        return etagged(
+            {**_set_body(found), "unchanged": not created},
+            _tag(found),
+            status=201 if created else 200,
+            Location=_location(portfolio, found),
+        )
+
+
+class PositionSetListView(ApiView):
+    required_scopes = {"GET": "portfolios:read"}
+    listing = Listing(
+        filters={"as_of": Filter("as_of", calendar_date, ranges=True)},
+        sorts={"as_of": "as_of", "recorded_at": "recorded_at"},
+        default_sort="-as_of",
+    )
+
+    @extend_schema(
+        operation_id="position_sets_list", responses=page_of(PositionSetSummarySerializer)
+    )
+    def get(self, request: Request, portfolio_id: str) -> Response:
+        """Every set of a portfolio, superseded ones too."""
+        portfolio = portfolio_get_for_client(self.client, portfolio_id)
+        rows = position_set_list(portfolio).values(
+            "id", "portfolio_id", "as_of", "source", "checksum", "recorded_at", "superseded_at"
+        )
+        return list_response(request, self.listing, rows, _summary)
+
+
+class PositionSetDetailView(ApiView):
+    required_scopes = {"GET": "portfolios:read"}
+
+    @extend_schema(operation_id="position_sets_retrieve", responses=PositionSetSerializer)
+    def get(self, request: Request, portfolio_id: str, position_set_id: str) -> Response:
+        """One set, whenever it was current."""
+        refuse_unknown(request, ())
+        portfolio = portfolio_get_for_client(self.client, portfolio_id)
+        found = position_set_get(portfolio, position_set_id)
+        return not_modified(request, _tag(found)) or etagged(_set_body(found), _tag(found))
+
+
+def _set_body(found: PositionSet) -> dict[str, Any]:
+    return {
+        **_summary(
+            {
+                "id": found.id,
+                "portfolio_id": found.portfolio_id,
+                "as_of": found.as_of,
+                "source": found.source,
+                "checksum": found.checksum,
+                "recorded_at": found.recorded_at,
+                "superseded_at": found.superseded_at,
+            }
+        ),
+        "positions": [
+            {
+                "instrument": instrument_ref(row),
+                "kind": row["instrument__kind"],
+                "currency": row["instrument__currency"],
+                "quantity": row["quantity"],
+                "cost": row["cost"],
+                "tags": row["tags"],
+            }
+            for row in position_rows(found)
+        ],
+    }
+
+
+def _summary(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": public_id(PositionSet.ID_PREFIX, row["id"]),
+        "portfolio": public_id(Portfolio.ID_PREFIX, row["portfolio_id"]),
+        **{
+            name: row[name]
+            for name in ("as_of", "source", "checksum", "recorded_at", "superseded_at")
+        },
+    }
+
+
+def _location(portfolio: Portfolio, found: PositionSet) -> str:
+    return f"/v1/portfolios/{portfolio.public_id}/position-sets/{found.public_id}"
+
+
+def _tag(found: PositionSet) -> str:
+    # A set never changes, but for the moment it is superseded.
+    return found.id.hex if found.superseded_at is None else f"{found.id.hex}-superseded"

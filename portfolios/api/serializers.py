@@ -1,0 +1,330 @@
+"""What requests hold and answers look like."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from portfolios.api.fields import (
+    CurrencyField,
+    ExactDecimalField,
+    NameField,
+    StrictSerializer,
+    TextField,
+)
+from portfolios.models import Import, Instrument, OptionTerms
+
+MAX_POSITIONS = 10_000
+
+
+class InstrumentRefSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    id = serializers.CharField()
+    symbol = serializers.CharField()
+
+
+class PortfolioSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    id = serializers.CharField()
+    external_id = serializers.CharField(allow_null=True)
+    name = serializers.CharField()
+    base_currency = serializers.CharField()
+    benchmark = InstrumentRefSerializer(allow_null=True)
+    market_benchmark = InstrumentRefSerializer(allow_null=True)
+    is_active = serializers.BooleanField()
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class PortfolioCreateRequestSerializer(StrictSerializer):
+    name = TextField(max_length=200)
+    external_id = TextField(max_length=100, required=False, allow_null=True, default=None)
+    base_currency = CurrencyField(required=False, default="USD")
+    benchmark = NameField(required=False, allow_null=True, default=None)
+    market_benchmark = NameField(required=False, allow_null=True, default=None)
+
+
+class PortfolioUpdateRequestSerializer(StrictSerializer):
+    name = TextField(max_length=200, required=False)
+    external_id = TextField(max_length=100, required=False, allow_null=True)
+    base_currency = CurrencyField(required=False)
+    benchmark = NameField(required=False, allow_null=True)
+    market_benchmark = NameField(required=False, allow_null=True)
+    is_active = serializers.BooleanField(required=False)
+
+
+class PositionRequestSerializer(StrictSerializer):
+    instrument = NameField(help_text="Symbol or id; cash is CASH.USD, CASH.EUR and so on.")
+    quantity = ExactDecimalField(help_text="Short positions are negative.")
+    cost = ExactDecimalField(required=False, allow_null=True, default=None)
+    tags = serializers.ListField(
+        child=TextField(max_length=40), required=False, default=list, max_length=20
+    )
+
+
+class PositionsPutRequestSerializer(StrictSerializer):
+    positions = PositionRequestSerializer(many=True, max_length=MAX_POSITIONS)
+    source = TextField(max_length=100, required=False, default="", allow_blank=True)
+
+
+class PositionSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    instrument = InstrumentRefSerializer()
+    kind = serializers.ChoiceField(choices=Instrument.Kind.choices)
+    currency = serializers.CharField()
+    quantity = ExactDecimalField()
+    cost = ExactDecimalField(allow_null=True)
+    tags = serializers.ListField(child=serializers.CharField())
+
+
+class PositionSetSummarySerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    id = serializers.CharField()
+    portfolio = serializers.CharField()
+    as_of = serializers.DateField()
+    source = serializers.CharField()
+    checksum = serializers.CharField()
+    recorded_at = serializers.DateTimeField()
+    superseded_at = serializers.DateTimeField(allow_null=True)
+
+
+class PositionSetSerializer(PositionSetSummarySerializer):
+    positions = PositionSerializer(many=True)
+
+
+class PositionsSerializer(PositionSetSerializer):
+    resolved_from = serializers.DictField(
+        help_text="The as_of and known_at asked for; the set is the latest one not after them."
+    )
+
+
+class PositionsPutSerializer(PositionSetSerializer):
+    unchanged = serializers.BooleanField()
+
+
+class MeSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    client = serializers.DictField()
+    key = serializers.DictField()
+    scopes = serializers.ListField(child=serializers.CharField())
+    limits = serializers.DictField()
+
+
+class LeverageTermsRequestSerializer(StrictSerializer):
+    valid_from = serializers.DateField()
+    multiple = ExactDecimalField(min_value=-10, max_value=10, help_text="-3 for a 3x inverse fund.")
+    reference_index = NameField()
+    expense_ratio = ExactDecimalField(min_value=0, max_value=1, help_text="Per year, 0.01 = 1 %.")
+    swap_spread = ExactDecimalField(min_value=-1, max_value=1, required=False, default="0")
+    source = TextField(max_length=200, required=False, default="", allow_blank=True)
+
+
+class LeverageTermsSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    valid_from = serializers.DateField()
+    multiple = ExactDecimalField()
+    reference_index = InstrumentRefSerializer()
+    expense_ratio = ExactDecimalField()
+    swap_spread = ExactDecimalField()
+    source = serializers.CharField()
+    recorded_at = serializers.DateTimeField()
+
+
+class OptionTermsRequestSerializer(StrictSerializer):
+    underlying = NameField()
+    right = serializers.ChoiceField(choices=OptionTerms.Right.choices)
+    style = serializers.ChoiceField(
+        choices=OptionTerms.Style.choices, required=False, default=OptionTerms.Style.AMERICAN
+    )
+    strike = ExactDecimalField(min_value=0)
+    expiry = serializers.DateField()
+    multiplier = ExactDecimalField(min_value=0, required=False, default="100")
+
+    def validate_strike(self, value: object) -> object:
+        if not value:
+            raise serializers.ValidationError("A strike is above zero.", "min-value")
+        return value
+
+    validate_multiplier = validate_strike
+
+
+class OptionTermsSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    underlying = InstrumentRefSerializer()
+    right = serializers.ChoiceField(choices=OptionTerms.Right.choices)
+    style = serializers.ChoiceField(choices=OptionTerms.Style.choices)
+    strike = ExactDecimalField()
+    expiry = serializers.DateField()
+    multiplier = ExactDecimalField()
+
+
+class InstrumentCreateRequestSerializer(StrictSerializer):
+    symbol = serializers.RegexField(r"^[A-Z0-9][A-Z0-9.\-^=/ ]{0,39}\Z", max_length=40)
+    kind = serializers.ChoiceField(choices=Instrument.Kind.choices)
+    name = TextField(max_length=200, required=False, default="", allow_blank=True)
+    currency = CurrencyField(required=False, default="USD")
+    isin = serializers.RegexField(
+        r"^[A-Z]{2}[A-Z0-9]{9}[0-9]\Z", required=False, default="", allow_blank=True
+    )
+    figi = serializers.RegexField(r"^[A-Z0-9]{12}\Z", required=False, default="", allow_blank=True)
+    option_terms = OptionTermsRequestSerializer(required=False, allow_null=True, default=None)
+    leverage_terms = LeverageTermsRequestSerializer(
+        many=True, required=False, default=list, max_length=100
+    )
+
+
+class InstrumentSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    id = serializers.CharField()
+    symbol = serializers.CharField()
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=Instrument.Kind.choices)
+    currency = serializers.CharField()
+    calendar = serializers.CharField()
+    isin = serializers.CharField()
+    figi = serializers.CharField()
+    shared = serializers.BooleanField(help_text="False: seen by your client alone.")
+    synthetic = serializers.BooleanField()
+
+
+class InstrumentDetailSerializer(InstrumentSerializer):
+    proxy = InstrumentRefSerializer(allow_null=True)
+    option_terms = OptionTermsSerializer(allow_null=True)
+    leverage_terms = LeverageTermsSerializer(many=True)
+
+
+class ResolveRequestSerializer(StrictSerializer):
+    identifiers = serializers.ListField(
+        child=NameField(), min_length=1, max_length=500, help_text="Symbols, ids, ISINs or FIGIs."
+    )
+
+
+class ResolveSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    found = serializers.DictField(child=InstrumentSerializer())
+    ambiguous = serializers.DictField(child=InstrumentSerializer(many=True))
+    unknown = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))
+
+
+class PriceRowRequestSerializer(StrictSerializer):
+    instrument = NameField()
+    session = serializers.DateField()
+    close = ExactDecimalField(help_text="As traded, not adjusted.")
+    open = ExactDecimalField(required=False, allow_null=True, default=None)
+    high = ExactDecimalField(required=False, allow_null=True, default=None)
+    low = ExactDecimalField(required=False, allow_null=True, default=None)
+    volume = ExactDecimalField(required=False, allow_null=True, default=None, min_value=0)
+    confirm_jump = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="The change of more than 40 % since the session before is real.",
+    )
+
+
+class PricesPostRequestSerializer(StrictSerializer):
+    prices = PriceRowRequestSerializer(many=True, min_length=1, max_length=1_000)
+    source = TextField(max_length=200, required=False, default="", allow_blank=True)
+
+
+class AppendedSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    new = serializers.IntegerField()
+    corrected = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+
+
+class PriceSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    session = serializers.DateField()
+    open = ExactDecimalField(allow_null=True)
+    high = ExactDecimalField(allow_null=True)
+    low = ExactDecimalField(allow_null=True)
+    close = ExactDecimalField(allow_null=True)
+    volume = ExactDecimalField(allow_null=True)
+    total_return_index = serializers.FloatField(allow_null=True)
+    own = serializers.BooleanField(help_text="Yours, in place of a shared price.")
+    source = serializers.CharField()
+    recorded_at = serializers.DateTimeField()
+
+
+class FxRowRequestSerializer(StrictSerializer):
+    base = CurrencyField()
+    quote = CurrencyField()
+    session = serializers.DateField()
+    rate = ExactDecimalField(help_text="Units of quote for one unit of base.")
+
+
+class FxPostRequestSerializer(StrictSerializer):
+    rates = FxRowRequestSerializer(many=True, min_length=1, max_length=1_000)
+    source = TextField(max_length=200, required=False, default="", allow_blank=True)
+
+
+class FxRateSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    base = serializers.CharField()
+    quote = serializers.CharField()
+    session = serializers.DateField()
+    rate = ExactDecimalField()
+    own = serializers.BooleanField()
+    source = serializers.CharField()
+    recorded_at = serializers.DateTimeField()
+
+
+class CorporateActionRowRequestSerializer(StrictSerializer):
+    instrument = NameField()
+    ex_date = serializers.DateField()
+    kind = serializers.ChoiceField(choices=["split", "distribution"])
+    new_shares = serializers.IntegerField(
+        required=False, allow_null=True, default=None, min_value=1, max_value=10**12
+    )
+    old_shares = serializers.IntegerField(
+        required=False, allow_null=True, default=None, min_value=1, max_value=10**12
+    )
+    amount = ExactDecimalField(
+        required=False, allow_null=True, default=None, help_text="Cash per share as traded."
+    )
+
+    def validate(self, attrs: dict[str, object]) -> dict[str, object]:
+        ratio = attrs["new_shares"] is not None and attrs["old_shares"] is not None
+        no_ratio = attrs["new_shares"] is None and attrs["old_shares"] is None
+        amount = attrs["amount"] is not None
+        if attrs["kind"] == "split" and (not ratio or amount):
+            raise serializers.ValidationError(
+                "A split has new_shares and old_shares, and no amount.", "invalid"
+            )
+        if attrs["kind"] == "distribution" and (not no_ratio or not amount):
+            raise serializers.ValidationError("A distribution has an amount alone.", "invalid")
+        return attrs
+
+
+class CorporateActionsPostRequestSerializer(StrictSerializer):
+    actions = CorporateActionRowRequestSerializer(many=True, min_length=1, max_length=1_000)
+    source = TextField(max_length=200, required=False, default="", allow_blank=True)
+
+
+class CorporateActionSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    instrument = InstrumentRefSerializer()
+    ex_date = serializers.DateField()
+    kind = serializers.CharField()
+    new_shares = serializers.IntegerField(allow_null=True)
+    old_shares = serializers.IntegerField(allow_null=True)
+    amount = ExactDecimalField(allow_null=True)
+    own = serializers.BooleanField()
+    source = serializers.CharField()
+    recorded_at = serializers.DateTimeField()
+
+
+class CalendarSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    calendar = serializers.CharField()
+    sessions = serializers.ListField(child=serializers.DateField())
+
+
+class ImportSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    id = serializers.CharField()
+    filename = serializers.CharField()
+    kind = serializers.CharField()
+    status = serializers.ChoiceField(choices=Import.Status.choices)
+    mode = serializers.ChoiceField(choices=Import.Mode.choices)
+    dry_run = serializers.BooleanField()
+    sha256 = serializers.CharField()
+    rows = serializers.DictField(child=serializers.IntegerField())
+    notes = serializers.ListField(child=serializers.JSONField())
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class ImportProblemSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    row = serializers.IntegerField()
+    column = serializers.CharField()
+    code = serializers.CharField()
+    value = serializers.CharField()
+    message = serializers.CharField()
+    suggestion = serializers.CharField()

@@ -1,0 +1,106 @@
+"""Instruments as a client sees them: the shared ones, overlaid by its own."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+
+from django.db.models import F, Q, QuerySet
+
+from portfolios.errors import InvalidRequest, NotFound
+from portfolios.identifiers import parse_public_id
+from portfolios.models import Client, Instrument
+
+MAX_SUGGESTIONS = 3
+_SUGGESTION_POOL = 20_000
+
+
+def instrument_list_for_client(client: Client) -> QuerySet[Instrument]:
+    return Instrument.objects.filter(Q(client=client) | Q(client=None))
+
+
+def instrument_get_for_client(client: Client, name: str) -> Instrument:
+    """By symbol or public id; raises NotFound."""
+    found = instrument_find(client, [name])
+    if name not in found:
+        raise NotFound("There is no such instrument.")
+    return found[name]
+
+
+def instrument_find(client: Client, names: Iterable[str]) -> dict[str, Instrument]:
+    """The instruments known by these symbols or public ids; the client's own before the shared."""
+    wanted = set(names)
+    uids = {uid: name for name in wanted if (uid := parse_public_id(Instrument.ID_PREFIX, name))}
+    rows = instrument_list_for_client(client).filter(
+        Q(symbol__in=wanted - set(uids.values())) | Q(uid__in=uids)
+    )
+    found: dict[str, Instrument] = {}
+    for instrument in rows.order_by(F("client").asc(nulls_first=True)):
+        name = uids.get(instrument.uid, instrument.symbol)
+        found[name] = instrument
+    return found
+
+
+def instrument_resolve(
+    client: Client,
+    names: Iterable[str],
+    *,
+    pointers: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, Instrument]:
+    """Like `instrument_find`, but raises InvalidRequest naming every unknown one.
+
+    `pointers` says where in the request each name stands, for the entries of the refusal.
+    """
+    names = list(dict.fromkeys(names))
+    found = instrument_find(client, names)
+    unknown = [name for name in names if name not in found]
+    if unknown:
+        raise unknown_instruments(client, unknown, known=len(found), pointers=pointers)
+    return found
+
+
+def unknown_instruments(
+    client: Client,
+    unknown: Sequence[str],
+    *,
+    known: int = 0,
+    pointers: Mapping[str, Sequence[str]] | None = None,
+) -> InvalidRequest:
+    """The refusal of names nobody knows, with the nearest symbols."""
+    suggestions = instrument_suggestions(client, unknown)
+    errors = [
+        {
+            "pointer": pointer,
+            "code": "unknown-instrument",
+            "message": "No instrument has this symbol or id.",
+            "value": name,
+            "suggestion": suggestions[name],
+        }
+        for name in unknown
+        for pointer in ((pointers or {}).get(name) or [""])
+    ]
+    total = known + len(unknown)
+    verb = "is" if len(unknown) == 1 else "are"
+    return InvalidRequest(
+        f"{len(unknown)} of {total} instrument{'s' * (total > 1)} {verb} unknown.",
+        code="unknown-instrument",
+        errors=errors,
+    )
+
+
+def instrument_suggestions(client: Client, names: Iterable[str]) -> dict[str, list[str]]:
+    """Up to three near symbols for each name."""
+    symbols = list(
+        instrument_list_for_client(client)
+        .order_by("symbol")
+        .values_list("symbol", flat=True)
+        .distinct()[:_SUGGESTION_POOL]
+    )
+    cash = [symbol for symbol in symbols if symbol.startswith("CASH.")]
+    suggestions = {}
+    for name in names:
+        near = difflib.get_close_matches(name.upper()[:40], symbols, n=MAX_SUGGESTIONS, cutoff=0.5)
+        if name.isalpha() and len(name) == 3:
+            near = [s for s in cash if s == f"CASH.{name.upper()}"] + near
+        suggestions[name] = near[:MAX_SUGGESTIONS]
+    return suggestions

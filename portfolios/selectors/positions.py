@@ -1,0 +1,58 @@
+"""Position sets: the current one of a date, or the one known at a time."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from portfolios.errors import NotFound
+from portfolios.identifiers import parse_public_id
+from portfolios.models import Portfolio, Position, PositionSet
+
+
+def known_then(known_at: datetime | None) -> Q:
+    """Rows that were current at a time; None: now."""
+    if known_at is None:
+        return Q(superseded_at=None)
+    return Q(recorded_at__lte=known_at) & (Q(superseded_at=None) | Q(superseded_at__gt=known_at))
+
+
+def position_set_list(portfolio: Portfolio) -> QuerySet[PositionSet]:
+    return PositionSet.objects.filter(client=portfolio.client_id, portfolio=portfolio)
+
+
+def position_set_get(portfolio: Portfolio, position_set_id: str) -> PositionSet:
+    uid = parse_public_id(PositionSet.ID_PREFIX, position_set_id)
+    found = position_set_list(portfolio).filter(pk=uid).first() if uid else None
+    if found is None:
+        raise NotFound("There is no such position set.")
+    return found
+
+
+def position_set_effective(
+    portfolio: Portfolio, *, as_of: date | None = None, known_at: datetime | None = None
+) -> PositionSet | None:
+    """The latest set dated `as_of` or before, as known then; None where there is none yet."""
+    rows = position_set_list(portfolio).filter(known_then(known_at))
+    if as_of is not None:
+        rows = rows.filter(as_of__lte=as_of)
+    return rows.order_by("-as_of", "-recorded_at", "-id").first()
+
+
+def position_rows(position_set: PositionSet) -> list[dict[str, Any]]:
+    """The positions of a set, in the order they were sent."""
+    return list(
+        Position.objects.filter(client=position_set.client_id, position_set=position_set)
+        .order_by("id")
+        .values(
+            "quantity",
+            "cost",
+            "tags",
+            "instrument__uid",
+            "instrument__symbol",
+            "instrument__kind",
+            "instrument__currency",
+        )
+    )

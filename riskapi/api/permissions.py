@@ -1,0 +1,38 @@
+"""Scopes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+
+class InsufficientScope(PermissionDenied):
+    """The key is good and may not do this; says which scope would."""
+
+    default_code = "insufficient-scope"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"This needs a key with the scope {scope}.")
+        self.context = {"required_scope": scope}
+        self.auth_header = f'Bearer realm="riskapi", error="insufficient_scope", scope="{scope}"'
+
+
+class HasScope(BasePermission):
+    """The key carries the scope that the view declares for the method; no declaration, no entry."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if request.auth is None:
+            return False
+        method = "GET" if request.method == "HEAD" else request.method
+        if method == "OPTIONS" or not hasattr(view, (method or "").lower()):
+            return True  # answered by 204 or 405
+        if method not in view.required_scopes:
+            raise ImproperlyConfigured(f"{type(view).__name__} declares no scope for {method}")
+        scope = view.required_scopes[method]
+        if scope is not None and scope not in request.auth.scopes:
+            raise InsufficientScope(scope)
+        return True

@@ -1,0 +1,132 @@
+# ruff: noqa: E501  # a table: one line per problem type
+"""The registry of problem types: one line per code, and the document made of it (RFC 9457)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+CONTENT_TYPE = "application/problem+json"
+#: Seconds after which a retryable refusal is worth repeating, where nobody knows better.
+RETRY_AFTER = {
+    "idempotency-in-progress": "1",
+    "service-degraded": "5",
+    "statement-timeout": "5",
+    "run-not-finished": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """A kind of refusal: what it is called, its status, and what the caller can do."""
+
+    code: str
+    status: int
+    title: str
+    advice: str
+    retryable: bool = False
+
+    @property
+    def url(self) -> str:
+        return f"/v1/errors/{self.code}"
+
+
+_TYPES = (
+    # The protocol
+    ProblemType("malformed-request", 400, "Malformed request", "Read `detail`; the request could not be understood."),
+    ProblemType("malformed-json", 400, "Malformed JSON", "Send one JSON value in UTF-8, without NaN or Infinity; `detail` names the place."),
+    ProblemType("duplicate-key", 400, "Duplicate key in a JSON object", "Name each member once: which of two values was meant cannot be known."),
+    ProblemType("json-too-deep", 400, "JSON nested too deeply", "Nest at most 32 levels."),
+    ProblemType("json-too-large", 400, "JSON with too many values", "Split the request; `detail` has the limit."),
+    ProblemType("bad-number", 400, "Number out of range", "Numbers are finite, of at most 40 digits, with exponents between -30 and 30."),
+    ProblemType("bad-encoding", 400, "Bad encoding", "Send UTF-8 without NUL characters or lone surrogates in path, query, headers and body."),
+    ProblemType("bad-header", 400, "Malformed header", "`detail` names the header and its form."),
+    ProblemType("unknown-field", 400, "Unknown field", "Remove the field or take one of the suggestions; nothing is ever ignored."),
+    ProblemType("unknown-parameter", 400, "Unknown query parameter", "Remove the parameter or take one of the suggestions; nothing is ever ignored."),
+    ProblemType("bad-parameter", 400, "Bad query parameter", "`errors` names the parameter and what it accepts."),
+    ProblemType("bad-cursor", 400, "Bad cursor", "Start again without `cursor`; cursors hold for one list with the same filters and cannot be made by hand."),
+    ProblemType("validation-error", 400, "The request is not valid", "`errors` names each field and what it accepts."),
+    ProblemType("value-out-of-range", 400, "Value out of range", "A value is larger than can be stored."),
+    ProblemType("credential-in-url", 400, "Credential in the URL", "Send the key in the Authorization header and revoke this one: URLs end up in logs."),
+    ProblemType("idempotency-key-required", 400, "Idempotency-Key required", "Send a new key for each intended effect and repeat it with each retry."),
+    ProblemType("bad-idempotency-key", 400, "Malformed Idempotency-Key", "Send 1 to 255 visible ASCII characters, for example a UUID."),
+    ProblemType("authentication-required", 401, "Authentication required", "Send `Authorization: Bearer rk_live_...`."),
+    ProblemType("invalid-api-key", 401, "Invalid API key", "Check that the key was copied whole and has not been revoked."),
+    ProblemType("expired-api-key", 401, "Expired API key", "Ask for a new key."),
+    ProblemType("insufficient-scope", 403, "Insufficient scope", "Ask for a key with the scope in `required_scope`."),
+    ProblemType("address-not-allowed", 403, "Address not allowed", "The key is bound to networks; call from one of them or have it changed."),
+    ProblemType("refused", 403, "Refused", "The caller may not do this."),
+    ProblemType("not-found", 404, "Not found", "Check the id or the path: it does not exist, or is not yours."),
+    ProblemType("method-not-allowed", 405, "Method not allowed", "The Allow header lists the methods."),
+    ProblemType("not-acceptable", 406, "Not acceptable", "Accept application/json."),
+    ProblemType("conflict", 409, "Conflict", "The object's state does not allow this now; read it again."),
+    ProblemType("duplicate-external-id", 409, "external_id in use", "Another portfolio of yours has this external_id; look it up with ?external_id=."),
+    ProblemType("duplicate-symbol", 409, "Symbol in use", "An instrument of yours has this symbol."),
+    ProblemType("idempotency-in-progress", 409, "The same request is running", "Repeat after the time in Retry-After.", retryable=True),
+    ProblemType("stale-version", 412, "Stale version", "Read the object again, decide again, and send its current ETag in If-Match."),
+    ProblemType("payload-too-large", 413, "Request too large", "Bodies hold 1 MB, uploads 20 MB."),
+    ProblemType("unsupported-media-type", 415, "Unsupported media type", "Send application/json, without Content-Encoding."),
+    ProblemType("precondition-required", 428, "If-Match required", "Read the object and send its ETag in If-Match."),
+    ProblemType("idempotency-key-reused", 422, "Idempotency-Key of another request", "Take a new key for a new request."),
+    ProblemType("internal-error", 500, "Internal error", "Ours; it has been logged under `request_id`.", retryable=True),
+    ProblemType("service-degraded", 503, "Service degraded", "A part of the service is away; repeat after the time in Retry-After. Keyed requests have one effect however often repeated.", retryable=True),
+    ProblemType("statement-timeout", 503, "Too slow", "The request took the database too long; narrow it or repeat it later.", retryable=True),
+    # The domain
+    ProblemType("invalid-request", 422, "The request makes no sense", "`detail` and `errors` say why."),
+    ProblemType("unknown-instrument", 422, "Unknown instrument", "Take one of the suggestions, or add the instrument with POST /v1/instruments."),
+    ProblemType("ambiguous-instrument", 422, "Instrument named twice", "Name each instrument once."),
+    ProblemType("duplicate-instrument", 422, "Instrument named twice", "Name each instrument once: sum its quantities."),
+    ProblemType("not-a-session", 422, "Not a trading session", "Take `previous_session`, or say roll=previous."),
+    ProblemType("future-date", 422, "Date in the future", "Facts are recorded once they have happened."),
+    ProblemType("implausible-jump", 422, "Implausible price jump", "Record the split or distribution first, correct the price, or confirm it with confirm_jump."),
+    ProblemType("conflicting-rows", 422, "Rows contradict each other", "Send one row per instrument and session."),
+    ProblemType("inconsistent-bar", 422, "Inconsistent prices", "low <= open, close <= high."),
+    ProblemType("shared-instrument", 403, "Shared instrument", "Terms of a shared instrument are kept by the operator; add an instrument of your own."),
+    ProblemType("market-data-missing", 422, "Market data missing", "Load the prices, rates or terms named, and ask again."),
+    ProblemType("domain-error", 422, "Refused", "`detail` says why."),
+    # Analyses
+    ProblemType("insufficient-history", 422, "Insufficient history", "Load more prices or shorten the window; nothing is extrapolated."),
+    ProblemType("no-semiconductor-benchmark", 422, "No semiconductor benchmark", "Name one in the request or set the portfolio's."),
+    ProblemType("zero-variance", 422, "A series does not move", "A statistic of a constant series means nothing; choose another series."),
+    ProblemType("stale-price", 422, "Stale price", "Load the missing sessions or raise max_price_age_sessions."),
+    ProblemType("missing-fx", 422, "Missing exchange rate", "Load the pair and sessions named."),
+    ProblemType("leverage-terms-gap", 422, "No leverage terms", "Record the multiple and index for the dates named."),
+    ProblemType("run-not-finished", 409, "Run not finished", "Repeat after the time in Retry-After.", retryable=True),
+    ProblemType("run-canceled", 410, "Run canceled", "Ask for the analysis again."),
+)  # fmt: skip
+
+PROBLEMS: dict[str, ProblemType] = {kind.code: kind for kind in _TYPES}
+
+
+def problem_type(code: str, status: int) -> ProblemType:
+    """The registered type, or one made of the code for a refusal nobody has described yet."""
+    known = PROBLEMS.get(code)
+    if known is not None:
+        return known
+    return ProblemType(code, status, code.replace("-", " ").capitalize(), "`detail` says why.")
+
+
+def problem_document(
+    kind: ProblemType,
+    *,
+    detail: str,
+    instance: str,
+    request_id: str,
+    errors: Sequence[Mapping[str, Any]] = (),
+    context: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The body of a refusal. Members of `context` never replace the standard ones."""
+    return {
+        **(context or {}),
+        "type": kind.url,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "instance": instance,
+        "code": kind.code,
+        "request_id": request_id,
+        "errors": [dict(error) for error in errors],
+        "docs": kind.url,
+        "retryable": kind.retryable,
+    }

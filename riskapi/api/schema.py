@@ -1,0 +1,183 @@
+"""The OpenAPI document: what DRF cannot say by itself."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+
+from portfolios.api.base import KEYED_METHODS, ApiView
+from portfolios.api.listing import Listing, boolean, calendar_date, instant
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]  # untyped base
+    """How `ApiKeyAuthentication` appears."""
+
+    target_class = "riskapi.api.authentication.ApiKeyAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:  # noqa: ARG002
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "rk_live_<id>_<secret>_<checksum>",
+            "description": "An API key. Each operation names the scope it needs.",
+        }
+
+
+class FieldProblemSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    pointer = serializers.CharField(help_text="JSON pointer into the body, or ?parameter.")
+    code = serializers.CharField()
+    message = serializers.CharField()
+    value = serializers.JSONField(allow_null=True)
+    suggestion = serializers.JSONField(allow_null=True)
+
+
+class ProblemSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    """RFC 9457. Some types carry further members; their pages name them."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    instance = serializers.CharField()
+    code = serializers.CharField()
+    request_id = serializers.CharField()
+    errors = FieldProblemSerializer(many=True)
+    docs = serializers.CharField()
+    retryable = serializers.BooleanField()
+
+
+_STATUSES = {
+    400: "Malformed: unknown field or parameter, bad value, bad JSON.",
+    401: "No key, or not a live one.",
+    403: "The key lacks the scope.",
+    404: "Does not exist, or is not yours.",
+    405: "Method not allowed.",
+    406: "Not available as the type accepted.",
+    409: "Conflict.",
+    412: "Changed since the version named by If-Match.",
+    413: "Too large.",
+    415: "Not the media type read here.",
+    422: "Well-formed, and makes no sense.",
+    428: "If-Match is required.",
+    500: "Ours; logged under request_id.",
+    503: "Degraded; see Retry-After.",
+}
+
+
+class ProblemAutoSchema(AutoSchema):  # type: ignore[misc]  # untyped base
+    """Adds problem answers, scopes, and the parameters that views declare."""
+
+    def get_description(self) -> str:
+        text = super().get_description() or ""
+        scope = self._scope()
+        return f"{text}\n\nScope: `{scope}`." if scope else text
+
+    def get_extensions(self) -> dict[str, Any]:
+        scope = self._scope()
+        return {"x-required-scope": scope} if scope else {}
+
+    def get_override_parameters(self) -> list[Any]:
+        return [*super().get_override_parameters(), *self._declared()]
+
+    def _get_paginator(self) -> None:
+        return None  # lists page by `portfolios.api.listing`
+
+    def _is_list_view(self, serializer: Any = None) -> bool:  # noqa: ARG002
+        # Answers are described as they are; a list is an envelope made below.
+        return False
+
+    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        for status in self._refusals():
+            bodies.setdefault(
+                str(status),
+                {
+                    "description": _STATUSES[status],
+                    "content": {
+                        "application/problem+json": {
+                            "schema": self.resolve_serializer(ProblemSerializer, "response").ref
+                        }
+                    },
+                },
+            )
+        return bodies
+
+    def _scope(self) -> str | None:
+        scope: str | None = getattr(self.view, "required_scopes", {}).get(self.method)
+        return scope
+
+    def _refusals(self) -> list[int]:
+        refusals = [400, 404, 405, 406, 500, 503]
+        if self.view.authentication_classes:
+            refusals += [401, 403]
+        if self.method in ("POST", "PUT", "PATCH"):
+            refusals += [409, 413, 415, 422]
+        if self.method == "PATCH":
+            refusals += [412, 428]
+        if any(name in ("as_of", "instrument") for name in self._own_parameters()):
+            refusals.append(422)
+        return sorted(set(refusals))
+
+    def _own_parameters(self) -> dict[str, Any]:
+        parameters = getattr(self.view, "parameters", {})
+        return dict(parameters.get(self.method, {}))
+
+    def _declared(self) -> list[OpenApiParameter]:
+        if not isinstance(self.view, ApiView):
+            return []
+        found = [_parameter(name, parse) for name, parse in self._own_parameters().items()]
+        listing: Listing | None = getattr(self.view, "listing", None)
+        if self.method == "GET" and listing is not None:
+            found += _list_parameters(listing)
+        if self.method in KEYED_METHODS:
+            found.append(
+                OpenApiParameter(
+                    "Idempotency-Key",
+                    str,
+                    OpenApiParameter.HEADER,
+                    required=self.view.idempotency_required,
+                    description="New for each intended effect, repeated with each retry.",
+                )
+            )
+        if self.method == "PATCH":
+            found.append(
+                OpenApiParameter(
+                    "If-Match",
+                    str,
+                    OpenApiParameter.HEADER,
+                    required=True,
+                    description="The ETag of the version this change is based on.",
+                )
+            )
+        return found
+
+
+def _list_parameters(listing: Listing) -> list[OpenApiParameter]:
+    found = []
+    for name in listing.parameters():
+        if name == "limit":
+            found.append(OpenApiParameter(name, int, description="1 to 1000; 100 without."))
+        elif name == "sort":
+            values = [sign + s for s in listing.sorts for sign in ("", "-")]
+            found.append(OpenApiParameter(name, str, enum=values))
+        elif name == "cursor":
+            found.append(
+                OpenApiParameter(name, str, description="`next_cursor` of the page before.")
+            )
+        else:
+            base, _, suffix = name.partition("__")
+            declared = listing.filters.get(base)
+            parse = declared.parse if declared else listing.extra[name]
+            found.append(_parameter(name, str if suffix == "in" else parse))
+    return found
+
+
+def _parameter(name: str, parse: Any) -> OpenApiParameter:
+    kinds = {boolean: bool, calendar_date: date, instant: datetime}
+    return OpenApiParameter(name, kinds.get(parse, str))

@@ -1,0 +1,187 @@
+"""What belongs to the product as a whole: health, status, the pages of the problem types."""
+
+from __future__ import annotations
+
+import functools
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.models import Max, Min
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+from drf_spectacular.utils import extend_schema
+from kombu import Connection
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from analytics.models import Report, Unit
+from portfolios.api.base import ApiView
+from portfolios.api.listing import refuse_unknown
+from portfolios.errors import NotFound
+from portfolios.models import Price
+from riskapi.api.problems import PROBLEMS, ProblemType
+from riskapi.api.renderers import dumps
+
+
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  # Django's signature
+    """The process answers. Asks nothing else."""
+    return _plain({"status": "ok"})
+
+
+@require_safe
+def readyz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  # Django's signature
+    """Requests can be served: the database is there and migrated. Without the broker they are
+    accepted all the same, and found by the sweep: degraded, and ready."""
+    checks = {"database": "ok", "migrations": "ok", "broker": "ok"}
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT app, name FROM django_migrations")
+            applied = set(cursor.fetchall())
+        if not _migrations() <= applied:
+            checks["migrations"] = "pending"
+    except DatabaseError:
+        checks.update(database="unreachable", migrations="unknown")
+    if not _broker_answers():
+        checks["broker"] = "unreachable"
+    ready = checks["database"] == checks["migrations"] == "ok"
+    state = "ok" if ready and checks["broker"] == "ok" else "degraded" if ready else "unavailable"
+    response = _plain({"status": state, "checks": checks}, status=200 if ready else 503)
+    if not ready:
+        response["Retry-After"] = "5"
+    return response
+
+
+def _plain(body: dict[str, Any], status: int = 200) -> HttpResponse:
+    return HttpResponse(dumps(body), status=status, content_type="application/json")
+
+
+@functools.cache
+def _migrations() -> frozenset[tuple[str, str]]:
+    return frozenset(MigrationLoader(None).disk_migrations)
+
+
+_BROKER_LOOK_EVERY = 2.0
+_broker_seen: tuple[float, bool] | None = None
+
+
+def _broker_answers() -> bool:
+    global _broker_seen  # noqa: PLW0603  # one look serves all probes of the next seconds
+    now = time.monotonic()
+    if _broker_seen is None or now - _broker_seen[0] > _BROKER_LOOK_EVERY:
+        options = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, "max_retries": 1}
+        with Connection(
+            settings.CELERY_BROKER_URL, connect_timeout=1, transport_options=options
+        ) as broker:
+            try:
+                broker.ensure_connection(max_retries=1, interval_start=0, timeout=1)
+                alive = True
+            except (*broker.connection_errors, OSError):
+                alive = False
+        _broker_seen = (now, alive)
+    return _broker_seen[1]
+
+
+class StatusSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    status = serializers.CharField()
+    time = serializers.DateTimeField()
+    queue = serializers.DictField(
+        help_text="Your open units, and the age of the oldest in seconds."
+    )
+    prices = serializers.DictField(help_text="The latest session on file.")
+    nightly = serializers.DictField(help_text="The latest report.", allow_null=True)
+
+
+class StatusView(ApiView):
+    """How fresh and how busy."""
+
+    required_scopes = {"GET": None}
+
+    @extend_schema(operation_id="status_retrieve", responses=StatusSerializer)
+    def get(self, request: Request) -> Response:
+        """Queue age, data freshness and the last nightly report, as the caller sees them."""
+        refuse_unknown(request, ())
+        now = datetime.now(UTC)
+        waiting = Unit.objects.filter(client=self.client, state__in=["queued", "running"])
+        oldest = waiting.aggregate(oldest=Min("run__created_at"))["oldest"]
+        report = (
+            Report.objects.filter(client=self.client)
+            .order_by("-business_date")
+            .values("business_date", "state")
+            .first()
+        )
+        return Response(
+            {
+                "status": "ok",
+                "time": now,
+                "queue": {
+                    "open_units": waiting.count(),
+                    "oldest_age_seconds": None
+                    if oldest is None
+                    else round((now - oldest).total_seconds(), 3),
+                },
+                "prices": {"last_session": Price.objects.aggregate(last=Max("session"))["last"]},
+                "nightly": report,
+            }
+        )
+
+
+class ProblemTypeSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    code = serializers.CharField()
+    type = serializers.CharField()
+    status = serializers.IntegerField()
+    title = serializers.CharField()
+    what_to_do = serializers.CharField()
+    retryable = serializers.BooleanField()
+
+
+class ProblemTypeListSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    data = ProblemTypeSerializer(many=True)
+
+
+class ProblemListView(ApiView):
+    """Every kind of refusal."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    required_scopes = {"GET": None}
+
+    @extend_schema(operation_id="errors_list", responses=ProblemTypeListSerializer, auth=[])
+    def get(self, request: Request) -> Response:
+        """All problem types."""
+        refuse_unknown(request, ())
+        return Response({"data": [_page(kind) for kind in PROBLEMS.values()]})
+
+
+class ProblemDetailView(ApiView):
+    """The page that a problem's `type` leads to."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    required_scopes = {"GET": None}
+
+    @extend_schema(operation_id="errors_retrieve", responses=ProblemTypeSerializer, auth=[])
+    def get(self, request: Request, code: str) -> Response:
+        """One problem type."""
+        refuse_unknown(request, ())
+        kind = PROBLEMS.get(code)
+        if kind is None:
+            raise NotFound("There is no such problem type.")
+        return Response(_page(kind))
+
+
+def _page(kind: ProblemType) -> dict[str, Any]:
+    return {
+        "code": kind.code,
+        "type": kind.url,
+        "status": kind.status,
+        "title": kind.title,
+        "what_to_do": kind.advice,
+        "retryable": kind.retryable,
+    }
