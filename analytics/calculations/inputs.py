@@ -1,0 +1,741 @@
+"""From the tables to arrays: the one place where decimals become floats.
+
+A `Market` is everything a client knew about the market at a time, read as it is asked for and then
+kept; a `Book` is one portfolio's positions valued on a day, with the exposures they amount to.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from django.db import connection
+from django.db.models import Q
+
+from analytics.calculations.outputs import Json, Unanswerable, warning
+from analytics.calculations.price_store import PriceBlock, price_block
+from analytics.engine.errors import EngineError
+from analytics.engine.leverage import realized_variance
+from analytics.engine.options import (
+    OptionTerms as EngineOption,
+)
+from analytics.engine.options import implied_volatility, option_delta, option_price
+from analytics.engine.panel import ReturnPanel, return_panel
+from analytics.engine.types import FloatArray, IntArray
+from analytics.models import Result
+from portfolios.identifiers import public_id
+from portfolios.models import (
+    CorporateAction,
+    FxRate,
+    Instrument,
+    LeverageTerms,
+    OptionTerms,
+    RateObservation,
+)
+from portfolios.selectors.calendars import sessions_between
+
+_SHORT_RATES = ("DTB3", "IRX_13W")
+_QUOTE_MAX_AGE = timedelta(days=7)
+_VOLATILITY_SESSIONS = 63
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """What must be at hand before a unit is computed."""
+
+    instruments: frozenset[uuid.UUID] = frozenset()
+    short_rates: bool = False
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a daily-reset fund promises from a day on."""
+
+    valid_from: date
+    multiple: float
+    index_id: int
+    expense_ratio: float
+    swap_spread: float
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option's contract."""
+
+    underlying_id: int
+    is_call: bool
+    strike: float
+    expiry: date
+    multiplier: float
+
+
+@dataclass(frozen=True)
+class Quote:
+    """The last quote of an option up to a day."""
+
+    day: date
+    price: float | None
+    implied_volatility: float | None
+    underlying_price: float | None
+
+
+class Market:
+    """What a client knew at `known_at`; nothing dated after `as_of` is ever used."""
+
+    def __init__(self, client_id: uuid.UUID, as_of: date, known_at: datetime) -> None:
+        self.client_id = client_id
+        self.as_of = as_of
+        self.known_at = known_at
+        self.sealed = False
+        self._instruments: dict[int, Instrument] = {}
+        self._fx: dict[tuple[str, str], FloatArray] = {}
+
+    def prefetch(self, needs: Requirements, books: Iterable[Book]) -> None:
+        """Read all that a computation may ask for, so that it can run without the database.
+
+        Afterwards the caller seals the market: outside of a client's scope a query would find
+        nothing and say so by an empty answer.
+        """
+        self.block, self.last_row, self.terms, self.options, self.splits  # noqa: B018  # read now
+        if needs.short_rates:
+            self.short_rates  # noqa: B018  # read now
+        self.instruments_by_uid(needs.instruments)
+        currencies = {row.currency for row in self._instruments.values()}
+        for book in books:
+            for currency in currencies:
+                self.fx(currency, book.currency)
+
+    def reads(self) -> None:
+        """Called before every query."""
+        if self.sealed:
+            raise RuntimeError("a computation asked for facts that its requirements do not name")
+
+    @cached_property
+    def block(self) -> PriceBlock:
+        self.reads()
+        return price_block(self.client_id, self.known_at)
+
+    @cached_property
+    def last_row(self) -> int:
+        """One past the last row of the block that may be used."""
+        return self.block.rows_until(self.as_of)
+
+    def load_instruments(self, ids: Iterable[int]) -> None:
+        """Read instruments, and those they lead to: proxies, underlyings, reference indexes."""
+        wanted = set(ids) - self._instruments.keys()
+        while wanted:
+            self.reads()
+            found = Instrument.objects.in_bulk(wanted)
+            self._instruments.update(found)
+            wanted = {row.proxy_id for row in found.values() if row.proxy_id}
+            wanted |= {self.options[pk].underlying_id for pk in found if pk in self.options}
+            wanted |= {term.index_id for pk in found for term in self.terms.get(pk, [])}
+            wanted -= self._instruments.keys()
+
+    def instrument(self, pk: int) -> Instrument:
+        if pk not in self._instruments:
+            self.load_instruments([pk])
+        return self._instruments[pk]
+
+    def instruments_by_uid(self, uids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Instrument]:
+        known = {row.uid: row for row in self._instruments.values()}
+        absent = set(uids) - known.keys()
+        if absent:
+            self.reads()
+            ids = Instrument.objects.filter(uid__in=absent).values_list("pk", flat=True)
+            self.load_instruments(list(ids))
+            known = {row.uid: row for row in self._instruments.values()}
+        return known
+
+    @cached_property
+    def terms(self) -> dict[int, list[Terms]]:
+        """Leverage terms of every fund, oldest first; a client's own replace the shared ones."""
+        self.reads()
+        rows: dict[tuple[int, date], Terms] = {}
+        known = LeverageTerms.objects.filter(
+            Q(client=self.client_id) | Q(client=None), recorded_at__lte=self.known_at
+        )
+        for row in known.order_by("client_id"):
+            rows.setdefault(
+                (row.instrument_id, row.valid_from),
+                Terms(
+                    row.valid_from, float(row.multiple), row.reference_index_id,
+                    float(row.expense_ratio), float(row.swap_spread),
+                ),
+            )
+        terms: dict[int, list[Terms]] = defaultdict(list)
+        for (instrument_id, _), term in sorted(rows.items(), key=lambda item: item[0]):
+            terms[instrument_id].append(term)
+        return dict(terms)
+
+    def terms_on(self, instrument_id: int, day: date) -> Terms | None:
+        """The terms in force on a day, or None where none had begun."""
+        begun = [term for term in self.terms.get(instrument_id, []) if term.valid_from <= day]
+        return begun[-1] if begun else None
+
+    @cached_property
+    def options(self) -> dict[int, Option]:
+        self.reads()
+        return {
+            row.pk: Option(
+                row.underlying_id, row.right == OptionTerms.Right.CALL, float(row.strike),
+                row.expiry, float(row.multiplier),
+            )
+            for row in OptionTerms.objects.all()
+        }
+
+    def series(self, instrument_id: int) -> int | None:
+        """The instrument whose prices tell its returns: itself, else its proxy, else None."""
+        if self.block.column(instrument_id) is not None:
+            return instrument_id
+        proxy = self.instrument(instrument_id).proxy_id
+        return proxy if proxy is not None and self.block.column(proxy) is not None else None
+
+    def last_close(self, instrument_id: int) -> tuple[float, date, int] | None:
+        """Last close up to the date, its session and its age in sessions; None: never priced."""
+        column = self.block.column(instrument_id)
+        if column is None:
+            return None
+        closes = self.block.closes[: self.last_row, column]
+        priced = np.flatnonzero(~np.isnan(closes[-_SEARCHED_ROWS:])) + max(
+            self.last_row - _SEARCHED_ROWS, 0
+        )
+        if not priced.size:
+            priced = np.flatnonzero(~np.isnan(closes))
+        if not priced.size:
+            return None
+        row = int(priced[-1])
+        return float(closes[row]), self.block.sessions[row].item(), self.age(row)
+
+    def age(self, row: int) -> int:
+        """Sessions from a row's to the date asked for."""
+        newest: date = self.block.sessions[self.last_row - 1].item()
+        ahead = 0
+        if newest < self.as_of:
+            ahead = len(sessions_between("XNYS", newest + timedelta(days=1), self.as_of))
+        return self.last_row - 1 - row + ahead
+
+    def split_factor(self, instrument_id: int, after: date) -> float:
+        """New shares per share held, over the splits after a day and up to the date."""
+        factor = 1.0
+        for day, ratio in self.splits.get(instrument_id, []):
+            if after < day <= self.as_of:
+                factor *= ratio
+        return factor
+
+    @cached_property
+    def splits(self) -> dict[int, list[tuple[date, float]]]:
+        self.reads()
+        splits: dict[int, list[tuple[date, float]]] = defaultdict(list)
+        rows = CorporateAction.objects.filter(
+            kind=CorporateAction.Kind.SPLIT, recorded_at__lte=self.known_at
+        ).exclude(superseded_at__lte=self.known_at)
+        for pk, day, new, old in rows.values_list(
+            "instrument", "ex_date", "new_shares", "old_shares"
+        ):
+            splits[pk].append((day, new / old))
+        return dict(splits)
+
+    @cached_property
+    def short_rates(self) -> tuple[IntArray, FloatArray]:
+        """Days (since 1970) and the short rate known on each, a fraction per year."""
+        self.reads()
+        rows: dict[date, float] = {}
+        known = RateObservation.objects.filter(
+            series__in=_SHORT_RATES, session__lte=self.as_of, recorded_at__lte=self.known_at
+        ).exclude(superseded_at__lte=self.known_at)
+        # DTB3 comes first in the order and is kept, the client's own before the shared one.
+        for day, value in known.order_by("series", "client_id").values_list("session", "value"):
+            rows.setdefault(day, float(value))
+        days = np.array(sorted(rows), dtype="datetime64[D]")
+        return days.astype(np.int64), np.array([rows[day.item()] for day in days], dtype=np.float64)
+
+    def short_rate_on(self, days: np.typing.NDArray[np.datetime64]) -> FloatArray | None:
+        """The latest short rate on file on each day; None where the first comes too late."""
+        known, rates = self.short_rates
+        at = np.searchsorted(known, days.astype("datetime64[D]").astype(np.int64), "right") - 1
+        if not known.size or (at < 0).any():
+            return None
+        values: FloatArray = rates[at]
+        return values
+
+    def fx(self, base: str, quote: str) -> FloatArray:
+        """Units of `quote` per unit of `base` on the block's sessions, NaN where not on file."""
+        if base == quote:
+            return np.ones(self.block.sessions.size)
+        if (base, quote) not in self._fx:
+            self.reads()
+            series = np.full(self.block.sessions.size, np.nan)
+            rows = FxRate.objects.filter(
+                Q(base=base, quote=quote) | Q(base=quote, quote=base),
+                Q(client=self.client_id) | Q(client=None),
+                recorded_at__lte=self.known_at,
+                session__lte=self.as_of,
+            ).exclude(superseded_at__lte=self.known_at)
+            for row in rows.order_by("client_id"):
+                at = int(np.searchsorted(self.block.sessions, np.datetime64(row.session, "D")))
+                if at < series.size and self.block.sessions[at] == np.datetime64(row.session, "D"):
+                    rate = float(row.rate)
+                    if np.isnan(series[at]):
+                        series[at] = rate if row.base == base else 1.0 / rate
+            self._fx[base, quote] = series
+        return self._fx[base, quote]
+
+    def rows(self, calendar_of: int, n_obs: int) -> IntArray:
+        """Rows of the last `n_obs` + 1 sessions on which an instrument has a price."""
+        column = self.block.column(calendar_of)
+        start = max(self.last_row - _SEARCHED_ROWS - 2 * n_obs, 0)
+        levels = self.block.levels[start : self.last_row, column]
+        rows: IntArray = start + np.flatnonzero(~np.isnan(levels))[-(n_obs + 1) :]
+        return rows
+
+    def rows_between(self, calendar_of: int, first: date, last: date) -> IntArray:
+        """Rows of the sessions from `first` to `last` on which an instrument has a price."""
+        column = self.block.column(calendar_of)
+        stop = min(self.block.rows_until(last), self.last_row)
+        start = self.block.rows_until(first - timedelta(days=1))
+        rows: IntArray = start + np.flatnonzero(~np.isnan(self.block.levels[start:stop, column]))
+        return rows
+
+    def panel(
+        self, instrument_ids: Sequence[int], rows: IntArray, currency: str | None = None
+    ) -> ReturnPanel:
+        """Total returns over the given rows, in `currency` or each in its own.
+
+        With the rows of one calendar, both ends of every return are the same moments for all.
+        """
+        columns = [self.block.column(pk) for pk in instrument_ids]
+        if rows.size and rows[-1] - rows[0] + 1 == rows.size:
+            levels = self.block.levels[rows[0] : rows[-1] + 1, columns]
+        else:
+            levels = self.block.levels[np.ix_(rows, columns)]
+        if currency is not None:
+            for at, pk in enumerate(instrument_ids):
+                local = self.instrument(pk).currency
+                if local != currency:
+                    levels[:, at] *= self.fx(local, currency)[rows]
+        return return_panel(self.block.sessions[rows], [str(pk) for pk in instrument_ids], levels)
+
+    def sessions_without_rate(self, base: str, quote: str, rows: IntArray) -> list[date]:
+        absent = rows[np.isnan(self.fx(base, quote)[rows])]
+        return [day.item() for day in self.block.sessions[absent]]
+
+
+#: So many of the missing sessions are named.
+_LISTED_SESSIONS = 50
+#: A close is looked for in this many latest rows before the whole history is.
+_SEARCHED_ROWS = 64
+
+
+@dataclass
+class Holding:
+    """One position on the date: what it is worth and what it moves with."""
+
+    instrument: Instrument
+    quantity: float
+    tags: list[str]
+    value: float = 0.0
+    """Market value in the portfolio's currency, signed."""
+    exposure: float = 0.0
+    """Value of what it moves with: fund times multiple, option times delta."""
+    headline: float = 0.0
+    """Exposure as a plain list of market values shows it; none for an option."""
+    series: int | None = None
+    """Instrument whose returns the exposure has; None for cash."""
+    multiple: float | None = None
+    delta: float | None = None
+    exposure_looked_at: float = 0.0
+    """Exposure in the instrument's own series, funds not looked through."""
+    own_series: int | None = None
+
+    @property
+    def public_id(self) -> str:
+        return self.instrument.public_id
+
+
+@dataclass
+class Book:
+    """A portfolio on a date."""
+
+    portfolio_id: uuid.UUID
+    currency: str
+    position_set_id: uuid.UUID
+    position_set_checksum: str
+    position_date: date
+    benchmark_id: int | None
+    market_benchmark_id: int | None
+    holdings: list[Holding] = field(default_factory=list)
+    warnings: list[Json] = field(default_factory=list)
+    stale: list[Json] = field(default_factory=list)
+    """Instruments whose last close is older than the date."""
+    refusal: Unanswerable | None = None
+    """Why there is no net asset value, where there is none."""
+
+    @property
+    def nav(self) -> float:
+        return float(sum(holding.value for holding in self.holdings))
+
+    @property
+    def public_position_set(self) -> str:
+        return public_id("ps", self.position_set_id)
+
+    def check(self, *, max_price_age: int, on_stale: str) -> None:
+        """Raise Unanswerable where the book cannot be valued as the request demands."""
+        if self.refusal is not None:
+            raise self.refusal
+        old = [row for row in self.stale if row["age_sessions"] > max_price_age]
+        if old and on_stale == "fail":
+            raise Unanswerable(
+                Result.Status.STALE,
+                "stale-price",
+                f"{len(old)} of {len(self.holdings)} positions have no recent price; load the "
+                "missing sessions, raise max_price_age_sessions, or take on_stale: warn.",
+                instruments=[{**row, "limit": max_price_age} for row in old],
+            )
+
+    def stale_warnings(self, max_price_age: int) -> list[Json]:
+        return [
+            warning(
+                "stale-price",
+                f"{row['symbol']} was last priced on {row['last_session']}",
+                **row,
+            )
+            for row in self.stale
+            if row["age_sessions"] > max_price_age
+        ]
+
+
+def load_books(market: Market, portfolio_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Book]:
+    """Value portfolios on the market's date; one without positions by then is left out."""
+    books: dict[uuid.UUID, Book] = {}
+    by_set: dict[uuid.UUID, Book] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT ON (s.portfolio_id) s.portfolio_id, p.base_currency, s.id, s.checksum,"
+            " s.as_of, p.benchmark_id, p.market_benchmark_id FROM portfolios_positionset s"
+            " JOIN portfolios_portfolio p ON p.id = s.portfolio_id"
+            " WHERE s.portfolio_id = ANY(%s) AND s.client_id = %s AND s.as_of <= %s"
+            " AND s.recorded_at <= %s AND (s.superseded_at IS NULL OR s.superseded_at > %s)"
+            " ORDER BY s.portfolio_id, s.as_of DESC, s.recorded_at DESC",
+            [
+                list(portfolio_ids), market.client_id, market.as_of, market.known_at,
+                market.known_at,
+            ],
+        )
+        for row in cursor.fetchall():
+            book = Book(*row)
+            books[book.portfolio_id] = by_set[book.position_set_id] = book
+        cursor.execute(
+            "SELECT position_set_id, instrument_id, quantity::float8, tags"
+            " FROM portfolios_position WHERE position_set_id = ANY(%s) ORDER BY id",
+            [list(by_set)],
+        )
+        positions = cursor.fetchall()
+    market.load_instruments({row[1] for row in positions})
+    quotes = _quotes(market, {row[1] for row in positions} & market.options.keys())
+    for set_id, instrument_id, quantity, tags in positions:
+        book = by_set[set_id]
+        holding = Holding(market.instrument(instrument_id), quantity, list(tags))
+        book.holdings.append(holding)
+        value_holding(market, book, holding, quotes.get(instrument_id), since=book.position_date)
+    for book in books.values():
+        _note_currencies(market, book)
+    return books
+
+
+def hypothetical(
+    market: Market, book: Book, instrument: Instrument, quantity: float
+) -> Holding:
+    """A position that the book need not hold, valued like its own."""
+    holding = Holding(instrument, quantity, [])
+    quotes = _quotes(market, {instrument.pk} & market.options.keys())
+    value_holding(market, book, holding, quotes.get(instrument.pk), since=market.as_of)
+    return holding
+
+
+def value_holding(
+    market: Market, book: Book, holding: Holding, quote: Quote | None, *, since: date
+) -> None:
+    """Fill in value and exposures; what is missing goes to the book's lists."""
+    instrument = holding.instrument
+    fx = market.fx(instrument.currency, book.currency)
+    rate = float(fx[market.last_row - 1]) if market.last_row else float("nan")
+    if instrument.currency == book.currency:
+        rate = 1.0
+    if np.isnan(rate):
+        return  # the book's currencies are judged together, in one refusal
+    if instrument.kind == Instrument.Kind.CASH:
+        holding.value = holding.quantity * rate
+        return
+    if instrument.kind == Instrument.Kind.OPTION:
+        _value_option(market, book, holding, quote, rate)
+        return
+    last = market.last_close(instrument.pk)
+    if last is None:
+        book.refusal = book.refusal or Unanswerable(
+            Result.Status.ERROR,
+            "missing-price",
+            f"{instrument.symbol} has no price on or before {market.as_of}; load its prices.",
+            instruments=[{"id": instrument.public_id, "symbol": instrument.symbol}],
+        )
+        return
+    close, session, age = last
+    if age > 0:
+        book.stale.append(
+            {
+                "id": instrument.public_id,
+                "symbol": instrument.symbol,
+                "last_session": session.isoformat(),
+                "age_sessions": age,
+            }
+        )
+    factor = market.split_factor(instrument.pk, since)
+    if factor != 1.0:
+        book.warnings.append(
+            warning(
+                "split-since-positions",
+                f"the quantity of {instrument.symbol}, dated {since}, is multiplied by {factor:g}"
+                " for splits since",
+                instrument=instrument.public_id,
+            )
+        )
+    # The close is of its own session: a split between it and the date is not in it yet.
+    shares = holding.quantity * factor / market.split_factor(instrument.pk, session)
+    notional = shares * close * rate
+    funded = instrument.kind not in (Instrument.Kind.INDEX, Instrument.Kind.FUTURE)
+    holding.value = notional if funded else 0.0
+    holding.headline = notional
+    _expose(market, book, holding, instrument.pk, notional)
+
+
+def _expose(
+    market: Market, book: Book, holding: Holding, instrument_id: int, notional: float
+) -> None:
+    """Lay a notional on the series it moves with: a fund's index, else the instrument itself."""
+    holding.own_series = market.series(instrument_id)
+    holding.exposure_looked_at = notional
+    if instrument_id in market.terms:
+        terms = market.terms_on(instrument_id, market.as_of)
+        symbol = market.instrument(instrument_id).symbol
+        if terms is None:
+            book.refusal = book.refusal or Unanswerable(
+                Result.Status.ERROR,
+                "leverage-terms-gap",
+                f"no multiple and index are on file for {symbol} on {market.as_of}.",
+                instruments=[{"id": market.instrument(instrument_id).public_id}],
+                dates=[market.as_of.isoformat()],
+            )
+            return
+        holding.multiple = terms.multiple
+        holding.exposure = terms.multiple * notional
+        holding.series = _series_or_refuse(market, book, terms.index_id)
+        return
+    holding.exposure = notional
+    holding.series = _series_or_refuse(market, book, instrument_id)
+
+
+def _series_or_refuse(market: Market, book: Book, instrument_id: int) -> int | None:
+    series = market.series(instrument_id)
+    if series is None:
+        symbol = market.instrument(instrument_id).symbol
+        book.refusal = book.refusal or Unanswerable(
+            Result.Status.ERROR,
+            "missing-price",
+            f"{symbol} has no prices of its own and no proxy that has; load its prices.",
+            instruments=[{"id": market.instrument(instrument_id).public_id, "symbol": symbol}],
+        )
+    elif series != instrument_id:
+        note = proxy_warning(market, instrument_id, series)
+        if note not in book.warnings:
+            book.warnings.append(note)
+    return series
+
+
+def proxy_warning(market: Market, instrument_id: int, series: int) -> Json:
+    wanted, used = market.instrument(instrument_id), market.instrument(series)
+    return warning(
+        "proxy-series",
+        f"{wanted.symbol} has no prices on file; the returns of {used.symbol} stand in",
+        instrument=wanted.public_id,
+        proxy=used.public_id,
+    )
+
+
+def _value_option(
+    market: Market, book: Book, holding: Holding, quote: Quote | None, rate: float
+) -> None:
+    option = market.options[holding.instrument.pk]
+    symbol = holding.instrument.symbol
+    shares = holding.quantity * option.multiplier
+    if option.expiry < market.as_of:
+        book.warnings.append(
+            warning("expired-option", f"{symbol} expired on {option.expiry} and counts as nothing")
+        )
+        return
+    last = market.last_close(option.underlying_id)
+    if last is None:
+        book.refusal = book.refusal or Unanswerable(
+            Result.Status.ERROR,
+            "missing-price",
+            f"the underlying of {symbol} has no price on or before {market.as_of}.",
+            instruments=[{"id": holding.public_id, "symbol": symbol}],
+        )
+        return
+    spot = last[0]
+    sign = 1.0 if option.is_call else -1.0
+    if option.expiry == market.as_of:
+        per_share = max(sign * (spot - option.strike), 0.0)
+        holding.delta = sign if per_share > 0 else 0.0
+    else:
+        per_share, holding.delta, notes = _option_price_and_delta(
+            market, holding.instrument, option, quote, spot
+        )
+        book.warnings.extend(notes)
+    holding.value = shares * per_share * rate
+    _expose(market, book, holding, option.underlying_id, shares * holding.delta * spot * rate)
+
+
+def _option_price_and_delta(
+    market: Market, instrument: Instrument, option: Option, quote: Quote | None, spot: float
+) -> tuple[float, float, list[Json]]:
+    """Price per share, delta, and what had to stand in for a quote.
+
+    Volatility is the quoted one, else the one implied by the quoted price, else the underlying's
+    realized volatility.
+    """
+    rates = market.short_rate_on(np.array([market.as_of], dtype="datetime64[D]"))
+    notes: list[Json] = []
+
+    def contract(underlying_price: float) -> EngineOption:
+        return EngineOption(
+            spot=underlying_price,
+            strike=option.strike,
+            years=(option.expiry - market.as_of).days / 365.0,
+            rate=float(rates[0]) if rates is not None else 0.0,
+            is_call=option.is_call,
+        )
+
+    quoted = quote.price if quote else None
+    volatility = quote.implied_volatility if quote else None
+    if volatility is None and quoted is not None:
+        beside = quote.underlying_price if quote and quote.underlying_price else spot
+        try:
+            volatility = implied_volatility(contract(beside), quoted)
+        except EngineError as error:
+            notes.append(
+                warning("quote-not-used", f"{instrument.symbol}: {error.message}",
+                        instrument=instrument.public_id)
+            )
+    if not volatility:
+        volatility = _realized_volatility(market, option.underlying_id)
+        notes.append(
+            warning(
+                "realized-volatility",
+                f"{instrument.symbol} has no usable quote; its delta uses the underlying's"
+                f" realized volatility of {volatility:.1%}",
+                instrument=instrument.public_id,
+            )
+        )
+    if quoted is None:
+        own = market.last_close(instrument.pk)
+        quoted = own[0] if own and own[2] <= _QUOTE_MAX_AGE.days else None
+    if quoted is None:
+        quoted = option_price(contract(spot), volatility)
+        notes.append(
+            warning(
+                "model-price",
+                f"{instrument.symbol} has no quoted price; its value is the Black-Scholes one",
+                instrument=instrument.public_id,
+            )
+        )
+    return quoted, option_delta(contract(spot), volatility), notes
+
+
+def _realized_volatility(market: Market, underlying_id: int) -> float:
+    series = market.series(underlying_id)
+    if series is None:
+        raise Unanswerable(
+            Result.Status.ERROR, "missing-price", "an option's underlying has no price history"
+        )
+    panel = market.panel([series], market.rows(series, _VOLATILITY_SESSIONS))
+    returns = panel.returns[:, 0]
+    return realized_variance(returns[~np.isnan(returns)]).annual_volatility.value
+
+
+def _quotes(market: Market, option_ids: Iterable[int]) -> dict[int, Quote]:
+    ids = list(option_ids)
+    if not ids:
+        return {}
+    market.reads()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT ON (instrument_id) instrument_id, quoted_at::date,"
+            " CASE WHEN bid > 0 AND ask >= bid THEN ((bid + ask) / 2)::float8"
+            " ELSE last::float8 END, implied_volatility, underlying_price::float8"
+            " FROM portfolios_optionquote WHERE instrument_id = ANY(%s)"
+            " AND quoted_at < %s AND quoted_at >= %s AND recorded_at <= %s"
+            " ORDER BY instrument_id, quoted_at DESC, client_id NULLS LAST",
+            [
+                ids, market.as_of + timedelta(days=1), market.as_of - _QUOTE_MAX_AGE,
+                market.known_at,
+            ],
+        )
+        return {row[0]: Quote(*row[1:]) for row in cursor.fetchall()}
+
+
+def _note_currencies(market: Market, book: Book) -> None:
+    """Refuse the book where a rate is missing: no value is better than a wrong one."""
+    last = np.array([market.last_row - 1])
+    for currency in sorted({holding.instrument.currency for holding in book.holdings}):
+        if market.sessions_without_rate(currency, book.currency, last):
+            book.refusal = missing_fx(market, book, currency, [market.as_of])
+            return
+
+
+def missing_fx(
+    market: Market, book: Book, currency: str, sessions: Sequence[date]
+) -> Unanswerable:
+    """The refusal of a book for want of a rate, with the share of gross value it concerns."""
+    affected = [row for row in book.holdings if row.instrument.currency == currency]
+    rates = market.fx(currency, book.currency)[: market.last_row]
+    known = rates[~np.isnan(rates)]
+    share = None
+    if known.size:
+        # At the latest rate there is: an order of magnitude, not a valuation.
+        part = sum(abs(_local_value(market, row)) for row in affected) * float(known[-1])
+        rest = sum(abs(row.value) for row in book.holdings if row not in affected)
+        share = format(part / (part + rest), ".6f") if part + rest else None
+    return Unanswerable(
+        Result.Status.ERROR,
+        "missing-fx",
+        f"no rate {currency}{book.currency} is on file for {len(sessions)} session(s); net asset"
+        " value would be wrong without it. Load the rate.",
+        pair=f"{currency}{book.currency}",
+        sessions=[day.isoformat() for day in sessions[:_LISTED_SESSIONS]],
+        positions_affected=len(affected),
+        nav_affected=share,
+        nav=None,
+    )
+
+
+def _local_value(market: Market, holding: Holding) -> float:
+    if holding.instrument.kind == Instrument.Kind.CASH:
+        return holding.quantity
+    last = market.last_close(holding.instrument.pk)
+    return holding.quantity * last[0] if last else 0.0
+
+
+def portfolio_input_facts(book: Book, market: Market) -> dict[str, Any]:
+    """What a result of the book rests on, for the record."""
+    return {
+        "position_set": book.public_position_set,
+        "position_set_checksum": book.position_set_checksum,
+        "positions_as_of": book.position_date.isoformat(),
+        "data_version": market.block.version,
+    }

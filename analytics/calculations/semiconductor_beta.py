@@ -1,0 +1,496 @@
+"""Semiconductor beta of net asset value: funds and options looked through, errors beside it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analytics.calculations import outputs
+from analytics.calculations.inputs import (
+    Book,
+    Holding,
+    Market,
+    Requirements,
+    missing_fx,
+    portfolio_input_facts,
+    proxy_warning,
+)
+from analytics.calculations.measures import (
+    MAX_WINDOW,
+    MIN_OBS,
+    Request,
+    Submission,
+    uid_of,
+)
+from analytics.calculations.outputs import Json, Outcome, Unanswerable, warning
+from analytics.engine.beta import (
+    BetaBatch,
+    TwoFactorBatch,
+    rolling_beta,
+    semiconductor_beta,
+    two_factor_beta,
+    up_down_beta,
+)
+from analytics.engine.errors import EngineError
+from analytics.engine.panel import ReturnPanel, sample_of
+from analytics.engine.regression import design, least_squares
+from analytics.engine.returns import portfolio_returns
+from analytics.engine.types import BoolArray, FloatArray, Sample
+from analytics.models import Result, Run
+
+ROLLING_WINDOWS = (60, 126, 252)
+DEFAULTS: Json = {
+    "window": 252,
+    "frequency": "1d",
+    "hac_lags": "auto",
+    "look_through": True,
+    "on_stale": "fail",
+    "max_price_age_sessions": 1,
+    "rolling_series": False,
+}
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Requests that share a sample: one benchmark, one window, one currency."""
+
+    benchmark: int
+    market_benchmark: int | None
+    window: int
+    hac_lags: int | str
+    look_through: bool
+    currency: str
+
+
+class SemiconductorBeta:
+    """See `analytics/methodology/semiconductor_beta.md`."""
+
+    kind = Run.Kind.SEMICONDUCTOR_BETA
+    method_version = "semi-beta/1.0.0"
+
+    def normalize(self, submission: Submission, params: Mapping[str, Any]) -> Json:
+        given = {**DEFAULTS, **{name: value for name, value in params.items() if value is not None}}
+        portfolio = submission.portfolio
+        if portfolio is None:
+            submission.refuse("", "invalid-request", "semiconductor-beta needs a portfolio.")
+            raise AssertionError
+        if not MIN_OBS <= given["window"] <= MAX_WINDOW:
+            submission.refuse(
+                "window", "bad-window",
+                f"window is {MIN_OBS} to {MAX_WINDOW} sessions.", given["window"],
+            )
+        names = {at: given[at] for at in ("benchmark", "market") if at in given}
+        found = submission.resolve(names)
+        benchmark = found.get("benchmark", portfolio.benchmark)
+        if benchmark is None:
+            submission.refuse(
+                "benchmark",
+                "no-semiconductor-benchmark",
+                "The portfolio has no benchmark; name one in the unit or set it on the portfolio.",
+                suggestion=["SOX", "NYSESEMI"],
+            )
+            raise AssertionError
+        broad = found.get("market", portfolio.market_benchmark)
+        return {
+            **given,
+            "benchmark": benchmark.public_id,
+            "market": broad.public_id if broad else None,
+        }
+
+    def requirements(self, params: Json) -> Requirements:
+        named = (params["benchmark"], params["market"])
+        return Requirements(frozenset(uid_of(name) for name in named if name))
+
+    def compute(self, market: Market, requests: Sequence[Request]) -> list[Outcome]:
+        outcomes: dict[int, Outcome] = {}
+        groups: dict[_Group, list[int]] = defaultdict(list)
+        for at, request in enumerate(requests):
+            try:
+                groups[self._group(market, request)].append(at)
+            except Unanswerable as refusal:
+                outcomes[at] = refusal.outcome
+        for group, members in groups.items():
+            answers = _compute_group(market, group, [requests[at] for at in members])
+            outcomes.update(zip(members, answers, strict=True))
+        return [outcomes[at] for at in range(len(requests))]
+
+    def _group(self, market: Market, request: Request) -> _Group:
+        params, book = request.params, request.book
+        if book is None:
+            raise Unanswerable(
+                Result.Status.ERROR, "no-positions",
+                f"the portfolio has no positions on or before {market.as_of}",
+            )
+        book.check(
+            max_price_age=params["max_price_age_sessions"], on_stale=params["on_stale"]
+        )
+        if book.nav <= 0:
+            raise Unanswerable(
+                Result.Status.DEGENERATE, "nav-not-positive",
+                "net asset value is not positive, so a beta of it is undefined",
+                nav=outputs.money(book.nav, book.currency),
+            )
+        found = market.instruments_by_uid(self.requirements(params).instruments)
+        benchmark = found[uid_of(params["benchmark"])]
+        if market.series(benchmark.pk) is None:
+            raise Unanswerable(
+                Result.Status.ERROR, "missing-price",
+                f"the benchmark {benchmark.symbol} has no prices",
+                instruments=[{"id": benchmark.public_id, "symbol": benchmark.symbol}],
+            )
+        broad = found[uid_of(params["market"])] if params["market"] else None
+        return _Group(
+            benchmark=benchmark.pk,
+            market_benchmark=broad.pk if broad else None,
+            window=params["window"],
+            hac_lags=params["hac_lags"],
+            look_through=params["look_through"],
+            currency=book.currency,
+        )
+
+
+def _compute_group(
+    market: Market, group: _Group, requests: Sequence[Request]
+) -> list[Outcome]:
+    """Answer requests on one sample with one product of panel and exposures."""
+    books = [request.book for request in requests]
+    assert all(books)  # noqa: S101  # `_group` refused the others
+    try:
+        sample = _GroupSample(market, group, [book for book in books if book is not None])
+    except EngineError as error:
+        return [outputs.failed(error.failure) for _ in requests]
+    return [_answer(sample, at, request) for at, request in enumerate(requests)]
+
+
+class _GroupSample:
+    """Everything that is computed for all portfolios of a group at once."""
+
+    def __init__(self, market: Market, group: _Group, books: Sequence[Book]) -> None:
+        self.market, self.group, self.books = market, group, books
+        benchmark = market.series(group.benchmark)
+        assert benchmark is not None  # noqa: S101  # refused before
+        self.benchmark_series = benchmark
+        broad = market.series(group.market_benchmark) if group.market_benchmark else None
+        held = {
+            series
+            for book in books
+            for holding in book.holdings
+            if (series := self.series_of(holding)) is not None
+        }
+        self.series = sorted(held | {benchmark} | ({broad} if broad is not None else set()))
+        self.column = {pk: at for at, pk in enumerate(self.series)}
+        length = max(group.window, *ROLLING_WINDOWS)
+        self.rows = market.rows(benchmark, length)
+        self.panel = market.panel(self.series, self.rows, group.currency)
+        self.benchmark_long = _own_currency(market, benchmark, self.rows, self.panel)
+        self.exposures = np.zeros((len(books), len(self.series)))
+        for at, book in enumerate(books):
+            for holding in book.holdings:
+                series = self.series_of(holding)
+                if series is not None:
+                    self.exposures[at, self.column[series]] += (
+                        self.exposure_of(holding) / book.nav
+                    )
+        held_returns = portfolio_returns(self.panel.returns, self.exposures)
+        self.long_series = held_returns.series
+        self.long_coverage = held_returns.coverage
+        last = slice(-group.window, None)
+        self.dates = self.panel.dates[last]
+        self.returns = self.panel.returns[last]
+        self.portfolio = self.long_series[:, last]
+        self.coverage = self.long_coverage[:, last]
+        self.benchmark = self.benchmark_long[last]
+        self.fit: BetaBatch = semiconductor_beta(
+            self.portfolio, self.benchmark, hac_lags=group.hac_lags, min_obs=MIN_OBS
+        )
+        self.instruments: BetaBatch = semiconductor_beta(
+            self.returns.T, self.benchmark, hac_lags=group.hac_lags, min_obs=MIN_OBS
+        )
+        self.two_factor: TwoFactorBatch | None = None
+        if broad is not None and broad != benchmark:
+            self.two_factor = _two_factor(self, broad)
+        self.rolling = {
+            window: rolling_beta(self.long_series, self.benchmark_long, window, min_obs=MIN_OBS)
+            for window in ROLLING_WINDOWS
+        }
+
+    def series_of(self, holding: Holding) -> int | None:
+        return holding.series if self.group.look_through else holding.own_series
+
+    def exposure_of(self, holding: Holding) -> float:
+        return holding.exposure if self.group.look_through else holding.exposure_looked_at
+
+    def used(self, at: int) -> BoolArray:
+        """Sessions of the window that portfolio `at` is regressed on."""
+        used: BoolArray = ~np.isnan(self.portfolio[at]) & ~np.isnan(self.benchmark)
+        return used
+
+    def slopes(self, at: int) -> FloatArray:
+        """Slope per unit of exposure of each series inside portfolio `at`.
+
+        A session with missing instruments scales the others up to full coverage; these slopes are
+        of exactly those terms, so exposures times slopes add up to the portfolio's beta.
+        """
+        used = self.used(at)
+        terms = np.where(np.isnan(self.returns[used]), 0.0, self.returns[used])
+        terms = terms / self.coverage[at][used][:, np.newaxis]
+        fit = least_squares(design(self.benchmark[used][:, np.newaxis]), terms.T)
+        slopes: FloatArray = fit.coefficients[:, 1]
+        return slopes
+
+
+def _own_currency(
+    market: Market, series: int, rows: np.typing.NDArray[np.int64], panel: ReturnPanel
+) -> FloatArray:
+    """A benchmark is measured in its own currency, whatever the portfolio's."""
+    if not any(row != market.instrument(series).currency for row in _currencies(market, panel)):
+        return panel.column(str(series))
+    return market.panel([series], rows).returns[:, 0]
+
+
+def _currencies(market: Market, panel: ReturnPanel) -> set[str]:
+    return {market.instrument(int(name)).currency for name in panel.instrument_ids}
+
+
+def _two_factor(sample: _GroupSample, broad: int) -> TwoFactorBatch | None:
+    market = _own_currency(sample.market, broad, sample.rows, sample.panel)
+    try:
+        return two_factor_beta(
+            sample.portfolio,
+            market[-sample.group.window :],
+            sample.benchmark,
+            hac_lags=sample.group.hac_lags,
+            min_obs=MIN_OBS,
+        )
+    except EngineError:
+        return None
+
+
+def _answer(sample: _GroupSample, at: int, request: Request) -> Outcome:
+    market, book = sample.market, sample.books[at]
+    facts = {
+        **portfolio_input_facts(book, market),
+        "sessions": [str(day) for day in sample.dates[[0, -1]]] if sample.dates.size else [],
+    }
+    for currency in sorted({row.instrument.currency for row in book.holdings}):
+        absent = market.sessions_without_rate(
+            currency, book.currency, sample.rows[-sample.group.window - 1 :]
+        )
+        if absent:
+            return missing_fx(market, book, currency, absent).outcome
+    failure = sample.fit.failures[at]
+    if failure is not None:
+        return outputs.failed(failure, **_absence(sample, at))
+    try:
+        result = _result(sample, at, request.params)
+    except EngineError as error:
+        return outputs.failed(error.failure)
+    return Outcome(status=Result.Status.OK, result=result, inputs=facts)
+
+
+def _absence(sample: _GroupSample, at: int) -> Json:
+    """Where the sample begins and which sessions it lacks, for a refusal."""
+    used = sample.used(at)
+    described = sample_of(sample.dates, used)
+    missing = [str(day) for day in sample.dates[~used]]
+    return {
+        "requested_obs": sample.group.window,
+        "first_session": described.first_date.isoformat() if described.first_date else None,
+        "missing_sessions": missing[:50],
+    }
+
+
+def _result(sample: _GroupSample, at: int, params: Json) -> Json:
+    market, book, group = sample.market, sample.books[at], sample.group
+    estimate = sample.fit.at(at)
+    described = sample_of(sample.dates, sample.used(at))
+    slopes = sample.slopes(at)
+    benchmark = market.instrument(group.benchmark)
+    contributions = [_contribution(sample, at, row, slopes) for row in book.holdings]
+    ignoring = sum(
+        row.headline / book.nav * float(slopes[sample.column[series]])
+        for row in book.holdings
+        if (series := sample.series_of(row)) is not None
+    )
+    exposures = [sample.exposure_of(row) for row in book.holdings if row.series is not None]
+    gross, net = sum(abs(value) for value in exposures), sum(exposures)
+    return {
+        "beta_nav": {
+            **outputs.estimate(estimate.beta),
+            **outputs.sample(described),
+            "r2": outputs.finite(estimate.r_squared),
+            "durbin_watson": outputs.finite(estimate.durbin_watson),
+            "hac_lags": estimate.hac_lags,
+            "ols_se": outputs.finite(estimate.ols_standard_error),
+            "alpha_daily": outputs.finite(estimate.alpha),
+            "window": group.window,
+            "frequency": "1d",
+            "benchmark": {
+                "id": benchmark.public_id,
+                "symbol": benchmark.symbol,
+                "series": market.instrument(sample.benchmark_series).symbol,
+            },
+            "asynchronous": estimate.asynchronous,
+            "look_through": group.look_through,
+        },
+        "beta_ignoring_leverage": outputs.number(ignoring),
+        "nav": outputs.money(book.nav, book.currency),
+        "usd_per_1pct_index": outputs.money(
+            estimate.beta.value * book.nav * 0.01, book.currency
+        ),
+        "gross_exposure": {**outputs.money(gross, book.currency),
+                           "share_of_nav": outputs.weight(gross / book.nav)},
+        "net_exposure": {**outputs.money(net, book.currency),
+                         "share_of_nav": outputs.weight(net / book.nav)},
+        "contributions": contributions,
+        "two_factor": _two_factor_block(sample, at, described),
+        "rolling": _rolling_block(sample, at, with_series=params["rolling_series"]),
+        "up_down": _up_down_block(sample, at),
+        "warnings": _warnings(sample, at, params),
+    }
+
+
+def _contribution(sample: _GroupSample, at: int, holding: Holding, slopes: FloatArray) -> Json:
+    nav = sample.books[at].nav
+    series = sample.series_of(holding)
+    row: Json = {
+        "instrument": holding.public_id,
+        "symbol": holding.instrument.symbol,
+        "weight": outputs.weight(holding.value / nav),
+        "market_value": outputs.amount(holding.value),
+        "exposure": outputs.amount(sample.exposure_of(holding)),
+    }
+    if holding.multiple is not None and sample.group.look_through:
+        row["multiple"] = holding.multiple
+    if holding.delta is not None:
+        row["delta"] = outputs.finite(holding.delta)
+    if series is None:
+        return {**row, "beta": 0.0, "contribution": 0.0, "status": "ok"}
+    column = sample.column[series]
+    slope = float(slopes[column])
+    n_obs = int(sample.instruments.n_obs[column])
+    factor = holding.multiple if holding.multiple and sample.group.look_through else 1.0
+    complete = n_obs == int(sample.fit.n_obs[at])
+    row["beta"] = outputs.finite(slope * factor)
+    row["contribution"] = outputs.finite(sample.exposure_of(holding) / nav * slope)
+    failure = sample.instruments.failures[column]
+    if complete and failure is None:
+        row["se"] = outputs.finite(
+            abs(factor) * float(sample.instruments.hac_standard_error[column])
+        )
+    row["n_obs"] = n_obs
+    row["status"] = "ok" if complete else "partial_history"
+    return row
+
+
+def _two_factor_block(sample: _GroupSample, at: int, described: Sample) -> Json | None:
+    group = sample.group
+    if group.market_benchmark is None:
+        return None
+    benchmark = sample.market.instrument(group.market_benchmark)
+    named = {"market": {"id": benchmark.public_id, "symbol": benchmark.symbol}}
+    batch = sample.two_factor
+    if batch is None:
+        return {**named, "status": "degenerate", "value": None,
+                "reason": "market and semiconductors are the same series, or one has no prices"}
+    failure = batch.failures[at]
+    if failure is not None:
+        return {**named, **outputs.unavailable(failure)}
+    fit = batch.at(at)
+    return {
+        **named,
+        "status": "ok",
+        "beta_market": outputs.estimate(fit.market),
+        "beta_semiconductors": outputs.estimate(fit.semiconductors),
+        "r2": outputs.finite(fit.r_squared),
+        "variance_inflation": outputs.finite(fit.variance_inflation),
+        "condition_number": outputs.finite(fit.condition_number),
+        "beta_semiconductors_alone": outputs.number(fit.semiconductor_beta_alone),
+        **outputs.sample(described),
+        "n_obs": fit.n_obs,
+    }
+
+
+def _rolling_block(sample: _GroupSample, at: int, *, with_series: bool) -> Json:
+    block: Json = {}
+    for window, rolling in sample.rolling.items():
+        last: Json = {"window": window}
+        if rolling.valid.shape[1] and rolling.valid[at, -1]:
+            last |= {
+                **outputs.number(float(rolling.beta[at, -1])),
+                "se": outputs.finite(rolling.standard_error[at, -1]),
+                "n_obs": int(rolling.n_obs[at, -1]),
+                "first": str(sample.panel.dates[-window]),
+                "last": str(sample.panel.dates[-1]),
+                "status": "ok",
+            }
+        else:
+            last |= {"value": None, "status": "insufficient_data"}
+        if with_series:
+            valid = np.flatnonzero(rolling.valid[at])
+            last["series"] = {
+                "dates": [str(day) for day in sample.panel.dates[valid]],
+                "beta": [outputs.finite(value) for value in rolling.beta[at, valid]],
+                "se": [outputs.finite(value) for value in rolling.standard_error[at, valid]],
+            }
+        block[str(window)] = last
+    return block
+
+
+def _up_down_block(sample: _GroupSample, at: int) -> Json:
+    used = sample.used(at)
+    try:
+        split = up_down_beta(
+            sample.portfolio[at][used], sample.benchmark[used], hac_lags=sample.group.hac_lags
+        )
+    except EngineError as error:
+        return outputs.unavailable(error.failure)
+    return {
+        "status": "ok",
+        "down": {**outputs.estimate(split.down), "n_obs": split.n_down},
+        "up": {**outputs.estimate(split.up), "n_obs": split.n_up},
+        "down_less_up": outputs.estimate(split.difference),
+        "lower_partial_moment": outputs.number(split.lower_partial),
+        "upper_partial_moment": outputs.number(split.upper_partial),
+        "threshold": outputs.finite(split.threshold),
+    }
+
+
+def _warnings(sample: _GroupSample, at: int, params: Json) -> list[Json]:
+    market, book, group = sample.market, sample.books[at], sample.group
+    notes = [*book.warnings, *book.stale_warnings(params["max_price_age_sessions"])]
+    for named in (group.benchmark, group.market_benchmark):
+        series = market.series(named) if named else None
+        if named and series is not None and series != named:
+            note = proxy_warning(market, named, series)
+            if note not in notes:
+                notes.append(note)
+    if book.position_date < market.as_of:
+        notes.append(
+            warning("positions-older-than-as-of", f"the positions are those of {book.position_date}")
+        )
+    if sample.fit.asynchronous[at]:
+        notes.append(
+            warning(
+                "asynchronous",
+                "the portfolio moves with the benchmark of a neighboring session; this beta is too"
+                " small in size",
+            )
+        )
+    least = float(sample.coverage[at].min()) if sample.coverage.size else 1.0
+    if least < 1.0:
+        notes.append(
+            warning(
+                "incomplete-coverage",
+                f"on some sessions only {least:.1%} of gross exposure has a return; the rest is"
+                " scaled up, and sessions under 50% are left out",
+            )
+        )
+    held = {market.instrument(pk).is_synthetic for pk in sample.series}
+    if True in held:
+        notes.append(warning("synthetic-data", "prices were made by a model, not by a market"))
+    return notes

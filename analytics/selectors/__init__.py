@@ -1,0 +1,1 @@
+"""Reading of runs, results and reports, always for a client."""

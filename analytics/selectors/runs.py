@@ -1,0 +1,95 @@
+"""Runs of a client, and the body in which a run is served."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from django.db.models import QuerySet
+
+from analytics.models import Result, Run, Unit
+from portfolios.errors import NotFound
+from portfolios.identifiers import parse_public_id, public_id
+from portfolios.models import Client, Portfolio
+
+_STATUS_OF_STATE = {
+    Unit.State.QUEUED: "queued",
+    Unit.State.RUNNING: "running",
+    Unit.State.QUARANTINED: "error",
+    Unit.State.CANCELED: "canceled",
+}
+
+
+def run_list_for_client(client: Client) -> QuerySet[Run]:
+    return Run.objects.filter(client=client)
+
+
+def run_get_for_client(client: Client, run_id: str | uuid.UUID) -> Run:
+    """By public id; raises NotFound for one of somebody else as for none."""
+    pk = run_id if isinstance(run_id, uuid.UUID) else parse_public_id(Run.ID_PREFIX, run_id)
+    run = run_list_for_client(client).filter(pk=pk).first() if pk else None
+    if run is None:
+        raise NotFound("There is no such run.")
+    return run
+
+
+def run_summary(run: Run) -> dict[str, Any]:
+    """The run without its units."""
+    portfolio = public_id(Portfolio.ID_PREFIX, run.portfolio_id) if run.portfolio_id else None
+    return {
+        "id": run.public_id,
+        "kind": run.kind,
+        "status": run.status,
+        "version": run.version,
+        "portfolio": portfolio,
+        "as_of": run.as_of.isoformat(),
+        "known_at": instant(run.known_at),
+        "method_version": run.method_version,
+        "inputs_hash": f"sha256:{run.inputs_hash}",
+        "attempt_number": run.attempt_number,
+        "created_at": instant(run.created_at),
+        "finished_at": instant(run.finished_at) if run.finished_at else None,
+    }
+
+
+def run_representation(run: Run) -> dict[str, Any]:
+    """The body of GET /v1/runs/{id}; results are the stored texts, unparsed."""
+    units = list(Unit.objects.filter(run=run).order_by("ordinal"))
+    bodies = dict(
+        Result.objects.filter(unit__run=run, unit__client=run.client_id).values_list("unit", "body")
+    )
+    over = sum(unit.state not in (Unit.State.QUEUED, Unit.State.RUNNING) for unit in units)
+    return {
+        **run_summary(run),
+        "progress": {"done": over, "total": len(units)},
+        "units": {unit.name: unit_representation(unit, bodies.get(unit.pk)) for unit in units},
+    }
+
+
+def unit_representation(unit: Unit, body: str | None) -> Any:
+    """A unit's stored text, or how far it is."""
+    if body is not None:
+        return orjson.Fragment(body)
+    answer: dict[str, Any] = {"status": _STATUS_OF_STATE[Unit.State(unit.state)], "result": None}
+    if unit.state == Unit.State.QUARANTINED:
+        answer["problem"] = {
+            "type": "/v1/errors/quarantined",
+            "code": "quarantined",
+            "detail": f"the computation failed {unit.attempt} times; it has been logged",
+        }
+    return answer
+
+
+def unit_result_get(run: Run, name: str) -> tuple[Unit, Result | None]:
+    """A unit by name with its result; raises NotFound."""
+    unit = Unit.objects.filter(run=run, name=name).first()
+    if unit is None:
+        raise NotFound("The run has no such unit.")
+    return unit, Result.objects.filter(unit=unit).first()
+
+
+def instant(moment: datetime) -> str:
+    """UTC to the microsecond, with Z: sent back as `known_at` it means the same moment."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

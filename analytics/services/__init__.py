@@ -1,0 +1,1 @@
+"""Runs: accepted, waited for, canceled. Above `tasks`, below the API."""

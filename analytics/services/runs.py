@@ -1,0 +1,236 @@
+"""Accepting, awaiting and canceling runs."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F, Max
+from django.db.models.functions import Now
+
+from analytics.calculations.measures import Submission
+from analytics.calculations.outputs import canonical, content_hash
+from analytics.calculations.price_store import data_version
+from analytics.calculations.registry import MEASURES
+from analytics.calculations.runner import channel_of
+from analytics.models import OutboxMessage, Run, Unit
+from portfolios.errors import Conflict, InvalidRequest
+from portfolios.hints import wake_workers
+from portfolios.models import Client, Portfolio, Price
+from portfolios.selectors.calendars import require_session
+from portfolios.selectors.portfolios import portfolio_get_for_client
+from portfolios.selectors.positions import position_set_effective
+from portfolios.services.audit import audit_record
+from portfolios.tenancy import client_scope
+
+MAX_UNITS = 200
+#: Children of one worker: more hints than that wake nobody else.
+_HINTS = 2
+#: A notification that was missed costs this much at most.
+_RECHECK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class RunRequestOutcome:
+    """The run, and whether this request made it."""
+
+    run: Run
+    created: bool
+
+
+def run_request(
+    *,
+    client: Client,
+    kind: str,
+    portfolio_id: str | None = None,
+    as_of: date | None = None,
+    known_at: datetime | None = None,
+    units: Mapping[str, Mapping[str, Any]],
+    force: bool = False,
+    request_id: str = "",
+    actor: str = "",
+) -> RunRequestOutcome:
+    """Accept a request: run, units, outbox and audit rows in the caller's transaction.
+
+    The same request on the same facts is the same run, unless `force` asks for another attempt.
+    Workers are woken after the commit; if that fails they find the rows themselves.
+    """
+    measure = MEASURES[kind]
+    portfolio = portfolio_get_for_client(client, portfolio_id) if portfolio_id else None
+    now = _database_now()
+    known = known_at or now
+    if known > now:
+        raise InvalidRequest(
+            "known_at lies in the future.", code="bad-known-at", errors=[{"pointer": "/known_at"}]
+        )
+    day = _as_of(as_of)
+    params = {
+        name: measure.normalize(
+            Submission(client, portfolio, day, f"/units/{name}"), given
+        )
+        for name, given in units.items()
+    }
+    key = {
+        "client": client,
+        "kind": kind,
+        "portfolio": portfolio,
+        "as_of": day,
+        "params_hash": content_hash(canonical(params)),
+        "inputs_hash": _inputs_hash(client, portfolio, day, known_at),
+        "method_version": measure.method_version,
+    }
+    _one_at_a_time(key)
+    latest = Run.objects.filter(**key).order_by("-attempt_number").first()
+    if latest is not None and not force and latest.status != Run.Status.CANCELED:
+        return RunRequestOutcome(latest, created=False)
+    run = Run(
+        **key,
+        known_at=known,
+        attempt_number=latest.attempt_number + 1 if latest else 1,
+        request_id=request_id,
+        created_at=now,
+    )
+    run.save(force_insert=True)
+    Unit.objects.bulk_create(
+        Unit(client=client, run=run, name=name, ordinal=ordinal, params=given)
+        for ordinal, (name, given) in enumerate(params.items())
+    )
+    OutboxMessage.objects.create(client=client, topic="run.queued", object_id=run.pk)
+    audit_record(
+        client=client,
+        actor=actor or "service",
+        action="run.requested",
+        object_id=run.public_id,
+        request_id=request_id,
+        detail={"kind": kind, "units": len(params), "attempt_number": run.attempt_number},
+    )
+    transaction.on_commit(lambda: wake_workers(min(len(params), _HINTS)))
+    return RunRequestOutcome(run, created=True)
+
+
+def run_cancel(*, client: Client, run: Run, actor: str = "", request_id: str = "") -> Run:
+    """Stop what has not finished; finished units keep their results."""
+    open_units = Unit.objects.filter(
+        run=run, state__in=[Unit.State.QUEUED, Unit.State.RUNNING]
+    ).order_by("pk")
+    ids = list(open_units.select_for_update().values_list("pk", flat=True))
+    locked = Run.objects.select_for_update().get(pk=run.pk)
+    if locked.status in Run.TERMINAL:
+        if locked.status == Run.Status.CANCELED:
+            return locked
+        raise Conflict(f"The run is {locked.status} already.", code="conflict")
+    Unit.objects.filter(pk__in=ids).update(
+        state=Unit.State.CANCELED, lease_until=None, finished_at=Now()
+    )
+    Run.objects.filter(pk=run.pk).update(
+        status=Run.Status.CANCELED, finished_at=Now(), version=F("version") + 1
+    )
+    OutboxMessage.objects.create(client=client, topic="run.finished", object_id=run.pk)
+    audit_record(
+        client=client, actor=actor or "service", action="run.canceled",
+        object_id=run.public_id, request_id=request_id,
+    )
+    run_notify(run.pk)
+    locked.refresh_from_db()
+    return locked
+
+
+def run_notify(run_id: uuid.UUID) -> None:
+    """Tell whoever waits for the run; delivered when the transaction commits."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, '')", [channel_of(run_id)])
+
+
+def run_wait(
+    run_id: uuid.UUID, client_id: uuid.UUID, seconds: float, *, since_version: int | None = None
+) -> str:
+    """Wait outside of a transaction until the run is over; its status then, or when time is up.
+
+    With `since_version`, until the run has changed beyond that version. The database tells at once;
+    no lock and no snapshot is held meanwhile.
+    """
+    deadline = time.monotonic() + seconds
+    channel = connection.ops.quote_name(channel_of(run_id))
+    with connection.cursor() as cursor:
+        cursor.execute(f"LISTEN {channel}")
+    try:
+        while True:
+            with client_scope(client_id):
+                status, version = Run.objects.values_list("status", "version").get(pk=run_id)
+            remaining = deadline - time.monotonic()
+            changed = since_version is not None and version > since_version
+            if status in Run.TERMINAL or changed or remaining <= 0:
+                return str(status)
+            for _ in connection.connection.notifies(
+                timeout=min(remaining, _RECHECK_SECONDS), stop_after=1
+            ):
+                pass
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"UNLISTEN {channel}")
+
+
+def _as_of(given: date | None) -> date:
+    if given is not None:
+        return require_session("XNYS", given)
+    last: date | None = Price.objects.filter(superseded_at=None).aggregate(
+        last=Max("session")
+    )["last"]
+    if last is None:
+        raise InvalidRequest(
+            "No prices are on file, so there is no last session; load prices or name as_of.",
+            code="market-data-missing",
+            errors=[{"pointer": "/as_of"}],
+        )
+    return last
+
+
+def _inputs_hash(
+    client: Client, portfolio: Portfolio | None, day: date, known_at: datetime | None
+) -> str:
+    """Fingerprint of the facts: equal where a computation would read the same."""
+    positions = None
+    if portfolio is not None:
+        found = position_set_effective(portfolio, as_of=day, known_at=known_at)
+        positions = f"{found.pk}:{found.checksum}" if found else None
+        if found is None:
+            raise InvalidRequest(
+                f"The portfolio has no positions on or before {day}; send them with PUT"
+                " /v1/portfolios/{id}/positions.",
+                code="no-positions",
+                errors=[{"pointer": "/portfolio", "code": "no-positions",
+                         "message": "No positions are on file by then."}],
+            )
+    facts: dict[str, Any] = {
+        "positions": positions,
+        "data_version": data_version(client.pk),
+        "currency": portfolio.base_currency if portfolio else None,
+    }
+    if known_at is not None:
+        # Facts as of a past time do not change with later versions.
+        facts = {**facts, "data_version": None, "known_at": known_at.astimezone(UTC).isoformat()}
+    return content_hash(canonical(facts))
+
+
+def _one_at_a_time(key: Mapping[str, Any]) -> None:
+    """Let equal requests pass one after the other, so that the second finds the first's run."""
+    text = canonical(
+        [str(key["client"].pk), key["kind"], key["params_hash"], key["inputs_hash"],
+         str(key["as_of"]), str(key["portfolio"].pk) if key["portfolio"] else ""]
+    )
+    number = int(content_hash(text)[:15], 16)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+
+
+def _database_now() -> datetime:
+    """The database's clock, which every fact's `recorded_at` was taken from."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now

@@ -1,0 +1,194 @@
+"""The service as its users meet it: processes on one machine, spoken to over HTTP.
+
+Everything here is the product's own: PostgreSQL and Valkey of the one-command start, granian, a
+Celery worker, the relay. Tests may kill any of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from riskapi.embedded import reaper
+from riskapi.embedded.bootstrap import ROOT
+from riskapi.embedded.postgres import APP, OWNER, VOLATILE, Postgres
+from riskapi.embedded.processes import Guard
+from riskapi.embedded.state import StateFolder, server_account
+from riskapi.embedded.supervisor import HOST, LOCAL, free_port
+from riskapi.embedded.valkey import Valkey
+
+_READY_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+
+class Api:
+    """A caller with a key."""
+
+    def __init__(self, base_url: str, key: str | None) -> None:
+        self.base_url = base_url
+        self.key = key
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.send("GET", path, None, **headers)
+
+    def post(self, path: str, body: Any, **headers: str) -> Answer:
+        return self.send("POST", path, body, **headers)
+
+    def put(self, path: str, body: Any, **headers: str) -> Answer:
+        return self.send("PUT", path, body, **headers)
+
+    def send(self, method: str, path: str, body: Any, **headers: str) -> Answer:
+        """Send JSON, or bytes as they are; header names have underscores for hyphens."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.key is not None:
+            named["Authorization"] = f"Bearer {self.key}"
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        if data is not None:
+            named.setdefault("Content-Type", "application/json")
+        request = urllib.request.Request(
+            self.base_url + path, data=data, headers=named, method=method
+        )
+        try:
+            with LOCAL.open(request, timeout=60) as answer:
+                return Answer(answer.status, answer.headers, answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, error.headers, error.read())
+
+
+class Service:
+    """An installation of its own: servers, web, worker, relay."""
+
+    def __init__(self) -> None:
+        account = server_account()
+        self.state = StateFolder(Path(tempfile.mkdtemp(prefix="riskapi-flow-")), account)
+        self.state.create()
+        self.guard = Guard()
+        self.postgres = Postgres(self.state, self.guard, VOLATILE)
+        self.valkey = Valkey(self.state, self.guard)
+        self.port = free_port(18_000)
+        self.base_url = f"http://{HOST}:{self.port}"
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._environment = {
+            **os.environ,
+            "DATABASE_URL": self.postgres.url(APP),
+            "DATABASE_OWNER_URL": self.postgres.url(OWNER),
+            "BROKER_URL": self.valkey.url(),
+            "RISK_STATE_DIR": str(self.state.path),
+            "PYTHONUNBUFFERED": "1",
+            **{name: secrets.token_urlsafe(48) for name in ("RISK_SECRET_KEY", "RISK_KEY_PEPPER")},
+        }
+
+    def start(self) -> None:
+        """Start the servers, make the tables, start the processes."""
+        self.postgres.start()
+        self.valkey.start()
+        self.postgres.wait()
+        self.valkey.wait()
+        self.manage("migrate", "-v0", "--skip-checks")
+        for name in ("web", "worker", "relay"):
+            self.launch(name)
+        self.wait_until(lambda: Api(self.base_url, None).get("/readyz").status == 200)
+
+    def manage(self, *arguments: str) -> str:
+        """Run a management command to its end; what it printed."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    def load_sample(self, market: Path | None = None) -> dict[str, Any]:
+        folder = ("--market", str(market)) if market else ()
+        facts: dict[str, Any] = json.loads(self.manage("load_sample", *folder))
+        return facts
+
+    def launch(self, name: str) -> None:
+        """Start web, worker or relay."""
+        python = sys.executable
+        command, extra = {
+            "web": (
+                [python, "-m", "granian", "--interface", "wsgi", "--host", HOST]
+                + ["--port", str(self.port), "--workers", "1", "--blocking-threads", "8"]
+                + ["riskapi.wsgi:application"],
+                {"RISK_DB_POOL": "1"},
+            ),
+            "worker": (
+                [python, "-m", "celery", "-A", "riskapi.celery", "worker", "--loglevel", "INFO"]
+                + ["--pool", "prefork", "--concurrency", "2", "--without-gossip"]
+                + ["--without-mingle"],
+                {},
+            ),
+            "relay": ([python, "manage.py", "relay"], {}),
+        }[name]
+        self._children[name] = self.guard.start(
+            command,
+            log=self.state.logs / f"{name}.log",
+            environment={**self._environment, **extra},
+            cwd=ROOT,
+        )
+
+    def kill(self, name: str) -> None:
+        """End a process and its children at once, as a crash would."""
+        child = self._children.pop(name)
+        reaper.send(child.pid, signal.SIGKILL)
+        child.wait()
+        self.guard.forget(child)
+
+    def pid(self, name: str) -> int:
+        return self._children[name].pid
+
+    def log(self, name: str) -> str:
+        return (self.state.logs / f"{name}.log").read_text()
+
+    def wait_until(self, holds: Callable[[], bool], seconds: float = _READY_SECONDS) -> None:
+        """Poll until something holds; an unreachable server is not an answer yet."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                if holds():
+                    return
+            except OSError:
+                pass
+            assert time.monotonic() < deadline, f"not within {seconds:.0f} s"
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """End everything and remove the folder."""
+        for name in list(self._children):
+            self.guard.stop(self._children.pop(name), patience=8)
+        self.valkey.stop()
+        self.postgres.stop()
+        self.guard.close()
+        for folder in (self.state.path, self.state.sockets):
+            shutil.rmtree(folder, ignore_errors=True)
