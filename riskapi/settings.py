@@ -98,7 +98,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = STATE_DIR / "static"
+# WhiteNoise serves the files where the packages have them: nothing to collect, nothing to forget.
 WHITENOISE_USE_FINDERS = True
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -118,10 +118,10 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PERMISSION_CLASSES": ["riskapi.api.permissions.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["riskapi.api.renderers.JsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["riskapi.api.parsers.StrictJsonParser"],
-    "DEFAULT_PAGINATION_CLASS": "riskapi.api.pagination.SignedCursorPagination",
     "DEFAULT_SCHEMA_CLASS": "riskapi.api.schema.ProblemAutoSchema",
     "EXCEPTION_HANDLER": "riskapi.api.exceptions.problem_handler",
     "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "riskapi.api.negotiation.JsonFirstNegotiation",
     "COERCE_DECIMAL_TO_STRING": True,
 }
@@ -169,6 +169,8 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = "UTC"
 
+NIGHTLY_GRACE_MINUTES = env.NIGHTLY_GRACE_MINUTES
+
 UNFOLD = {"SITE_TITLE": "RiskAPI", "SITE_HEADER": "RiskAPI", "SHOW_HISTORY": True}
 
 LOGGING: dict[str, Any] = {
@@ -186,4 +188,6 @@ LOGGING: dict[str, Any] = {
         }
     },
     "root": {"handlers": ["stderr"], "level": env.LOG_LEVEL},
+    # A refusal is an answer, not an event; what is ours to mend is logged by the problem handler.
+    "loggers": {"django.request": {"level": "ERROR"}},
 }
