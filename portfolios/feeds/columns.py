@@ -89,7 +89,11 @@ _LAYOUTS: dict[Kind, tuple[tuple[str, ...], dict[str, str]]] = {
     ),
     Kind.RATES: (
         ("date",),
-        {"date": "date observation_date", "irx_13w_pct": "irx_13w_pct irx", "dtb3_pct": "dtb3_pct dtb3"}
+        {
+            "date": "date observation_date",
+            "irx_13w_pct": "irx_13w_pct irx",
+            "dtb3_pct": "dtb3_pct dtb3",
+        }
         | {name: name for name in ("ff_rf_daily_pct", "ff_mkt_rf_daily_pct", "vixcls")},
     ),
     Kind.PRICES: (("date", "close"), _PRICE_NAMES),
@@ -142,7 +146,7 @@ def _header_at(index: int, line: bytes, delimiter: str, only: Kind | None) -> He
 
 
 def _settle_price_names(names: list[str], columns: dict[str, list[int]]) -> None:
-    """"Price" heads the closes, except beside a "Close": there it heads the dates (yfinance)."""
+    """ "Price" heads the closes, except beside a "Close": there it heads the dates (yfinance)."""
     closes = columns.get("close", [])
     exact = [i for i in closes if normalized(names[i]) in {"close", "close_last"}]
     if exact and len(closes) > len(exact):
@@ -171,7 +175,7 @@ def find_header(lines: list[bytes], only: Kind | None) -> Header:
 
 
 def _unknown_header(names: list[str], row: int, only: Kind | None) -> FeedRefused:
-    kinds = [only] if only else list(_LAYOUTS)
+    kinds = [only] if only else list(reversed(_LAYOUTS))  # prices first among equals
     best = max(kinds, key=lambda kind: len(_matched(names, kind)[0]))
     columns, ignored = _matched(names, best)
     missing = [name for name in _LAYOUTS[best][0] if name not in columns]

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
-from portfolios.feeds.verdict import Effect, Note, RowProblem, refuse
+from portfolios.feeds.verdict import Note, RowProblem, refuse
 
 CHUNK = 1 << 20
 MAX_COMPRESSED_BYTES = 20 * CHUNK
@@ -24,7 +24,7 @@ MAX_UNPACKED_BYTES = 200 * CHUNK
 MAX_RATIO = 100
 RATIO_CHECKED_FROM = 4 * CHUNK  # a small regular file may pack well without being a bomb
 MAX_LINE_BYTES = 1 << 16
-MAX_ROWS = 2_000_000
+MAX_ROWS = 500_000  # sixteen times a century of sessions
 PREAMBLE_LINES = 10
 DELIMITERS = (",", ";", "\t", "|")
 
@@ -84,6 +84,8 @@ def _read_stream(stream: BinaryIO, accept_opening: Callable[[list[bytes]], None]
     notes: list[Note] = []
     chunks = _unpacked(stream, digest, notes)
     first = next(chunks, b"")
+    if not first.strip():
+        raise refuse("empty-file", "the file is empty", suggestion="export it again")
     _refuse_known_formats(first)
     encoding = _encoding_of(first, notes)
     decoder = codecs.getincrementaldecoder(encoding)("replace") if encoding else None
@@ -103,8 +105,6 @@ def _read_stream(stream: BinaryIO, accept_opening: Callable[[list[bytes]], None]
         n_lines += text.count(b"\n")
         if n_lines > MAX_ROWS:
             raise refuse("too-many-rows", f"more than {MAX_ROWS:,} lines")
-    if not body.strip():
-        raise refuse("empty-file", "the file is empty", suggestion="export it again")
     data = bytes(body)
     if data.startswith(codecs.BOM_UTF8):
         notes.append(Note("byte-order-mark", "byte-order mark skipped"))
@@ -328,7 +328,3 @@ def delimiter_candidates(line: bytes) -> list[str]:
     plain = re.sub(rb'"[^"]*"', b"", line).decode("utf-8", "replace")
     counts = {d: plain.count(d) for d in DELIMITERS}
     return sorted((d for d in counts if counts[d]), key=lambda d: -counts[d])
-
-
-def ragged_effect(problems: list[RowProblem]) -> bool:
-    return any(problem.effect is Effect.ROW for problem in problems)

@@ -11,6 +11,7 @@ from portfolios.feeds.sessions import session_number
 from portfolios.feeds.verdict import Basis, BasisChange, Correction, SplitSeen, refuse
 
 JUMP = float(np.log(1.4))  # a day beyond +40 % or -29 % needs a reason
+QUIET_JUMP = 0.15  # between closes, without the crowd that news brings
 ROBUST_SIGMAS = 6.0
 UNEXPLAINED = 0.10  # of log return, beyond multiple times index
 SHARE_OF_EXPECTED = 0.75  # SOXL on 2020-03-17: +9.9 % where three times the index was +26 %
@@ -164,9 +165,6 @@ def _suspicious(closes: Closes, moves: Moves, hints: FeedHints) -> NDArray[np.bo
             8 * moves.sigma,
         ]
     )
-    limit = JUMP
-    if hints.leverage is not None:
-        limit = max(JUMP, -np.log1p(-min(0.9, 0.2 * abs(hints.leverage.multiple) + 0.05)))
     previous, volume = closes.close[:-1], closes.volume
     with np.errstate(invalid="ignore", divide="ignore"):
         overnight = np.log(closes.open[1:] / previous) / moves.raw
@@ -174,12 +172,20 @@ def _suspicious(closes: Closes, moves: Moves, hints: FeedHints) -> NDArray[np.bo
         turnover = surge * closes.close[1:] / previous
     traded = overnight < 0.5  # the open stood near the old level: the day's trading moved it
     crowded = (surge >= 3) & (turnover >= 3) & (size < np.log(2))
-    large = (size > np.maximum(limit, ROBUST_SIGMAS * moves.sigma)) & ~traded & ~crowded
+    large = (size > np.maximum(_limit(hints), ROBUST_SIGMAS * moves.sigma)) & ~traded & ~crowded
     quiet = (surge < 2.5) & (overnight > 0.5) & (hints.leverage is None)
-    small = (size > np.maximum(0.05, 8 * moves.sigma)) & quiet
+    small = (size > np.maximum(QUIET_JUMP, 8 * moves.sigma)) & quiet
     suspicious = np.where(with_index, beyond_index, large | small) & (closes.gaps <= LONG_GAP)
     confirmed = np.array(sorted(hints.confirmed_days), dtype="datetime64[D]")
     return suspicious & ~np.isin(closes.days[1:], confirmed)
+
+
+def _limit(hints: FeedHints) -> float:
+    """Log return beyond which a day needs a reason: 20 % in the index for a leveraged fund."""
+    if hints.leverage is None:
+        return JUMP
+    largest = min(0.9, 0.2 * abs(hints.leverage.multiple) + 0.05)
+    return max(JUMP, -float(np.log1p(-largest)))
 
 
 def _median_before(volume: Floats, n_rows: int = 20) -> Floats:
@@ -425,7 +431,9 @@ def check_adjusted(ledger: Ledger, hints: FeedHints, unapplied: tuple[SplitSeen,
     levels = np.concatenate(([0.0], np.cumsum(steps[wrong - 1])))
     bounds = np.concatenate(([0], wrong, [len(rows)]))
     sides = _clusters(levels, 0.4 * float(np.abs(steps[wrong - 1]).min()))
-    keep_side = sides[-1] if bounds[-1] - bounds[-2] >= 4 else sides[int(np.argmax(np.diff(bounds)))]
+    keep_side = (
+        sides[-1] if bounds[-1] - bounds[-2] >= 4 else sides[int(np.argmax(np.diff(bounds)))]
+    )
     first = int(wrong[0])
     ledger.of_file(
         "adjusted-close-jump",
@@ -446,9 +454,7 @@ def _is_unadjusted(
 ) -> bool:
     days = closes.days[both]
     inside = [
-        d.amount
-        for d in hints.distributions
-        if days[0] < np.datetime64(d.ex_date) <= days[-1]
+        d.amount for d in hints.distributions if days[0] < np.datetime64(d.ex_date) <= days[-1]
     ]
     worth = sum(inside) / float(np.median(closes.close[both]))
     return worth > 0.001 and float(np.abs(quotient).max()) < 1e-6
@@ -490,7 +496,7 @@ def compare_with_stored(
     ratio = _log_ratio_to_stored(closes, hints)
     known = np.flatnonzero(np.isfinite(ratio))
     if not len(known):
-        return None, ()
+        return _joint_with_stored(ledger, closes, hints), ()
     base = float(np.median(ratio[known]))
     off = known[np.abs(ratio[known] - base) > 0.001]
     if len(known) >= 5 and len(off) > 0.3 * len(known):
@@ -519,9 +525,44 @@ def compare_with_stored(
             )
         else:
             corrections.append(
-                Correction(int(ledger.rows[i]), closes.days[k].item(), before, float(closes.close[k]))
+                Correction(
+                    int(ledger.rows[i]), closes.days[k].item(), before, float(closes.close[k])
+                )
             )
     return change, tuple(corrections)
+
+
+def _joint_with_stored(ledger: Ledger, closes: Closes, hints: FeedHints) -> BasisChange | None:
+    """A file that goes on where the stored rows end: its first change is checked like any other."""
+    stored = hints.stored
+    assert stored is not None
+    known = np.flatnonzero(np.isfinite(stored.close))
+    if not len(known) or not len(closes):
+        return None
+    days = stored.dates.astype("datetime64[D]")[known]
+    both = session_number(np.array([days[-1], closes.days[0]]), hints.calendar)
+    if not 0 < both[1] - both[0] <= LONG_GAP or closes.days[0].item() in hints.confirmed_days:
+        return None
+    move = float(np.log(closes.close[0] / stored.close[known[-1]]))
+    recent = tuple(s for s in hints.splits if np.datetime64(s.effective_date) > days[-1])
+    for product, splits in _split_products(recent):
+        if abs(move - np.log(product)) < min(0.25, 0.5 * abs(np.log(product))):
+            ledger.note("split-basis", f"closes are {product:.6g} times the stored, as splits say")
+            dates = tuple(s.effective_date for s in splits)
+            return BasisChange(product, explained=True, n_overlap=0, splits=dates)
+    before = np.abs(np.diff(np.log(stored.close[known[-60:]])))
+    sigma = 1.4826 * float(np.median(before)) if len(before) else 0.0
+    if abs(move) > max(_limit(hints), ROBUST_SIGMAS * sigma):
+        raise refuse(
+            "unexplained-jump",
+            f"close {np.expm1(move):+.1%} from the last stored close of {days[-1]} to "
+            f"{closes.days[0]}, no split on file between them",
+            row=int(ledger.rows[closes.index[0]]),
+            column="close",
+            value=ledger.cell(int(closes.index[0]), "close"),
+            suggestion="put the split on file, or send a file that overlaps the stored rows",
+        )
+    return None
 
 
 def _basis_change(factor: float, n_overlap: int, hints: FeedHints) -> BasisChange:
@@ -545,8 +586,10 @@ def _disagrees(
         near = np.searchsorted(np.sort(ex_dates), closes.days[steps])
         ordered = np.append(np.sort(ex_dates), np.datetime64("9999-12-31"))
         if np.mean(ordered[near] == closes.days[steps]) > 0.5:
-            code = "distributions-misscaled" if _beyond_adjusted(closes, ratio, known, hints) else (
-                "close-is-adjusted"
+            code = (
+                "distributions-misscaled"
+                if _beyond_adjusted(closes, ratio, known, hints)
+                else ("close-is-adjusted")
             )
             text += ", changing on distribution dates"
     return refuse(

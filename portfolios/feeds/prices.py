@@ -62,9 +62,7 @@ def _one_column_each(table: RawTable, header: Header) -> dict[str, pa.Array]:
     return chosen
 
 
-def _one_symbol(
-    table: RawTable, columns: dict[str, pa.Array], hints: FeedHints
-) -> str | None:
+def _one_symbol(table: RawTable, columns: dict[str, pa.Array], hints: FeedHints) -> str | None:
     if "symbol" not in columns:
         return hints.symbol
     symbols = [s for s in pc.unique(columns["symbol"]).to_pylist() if s]
@@ -200,7 +198,10 @@ def _reject_non_sessions(ledger: Ledger, hints: FeedHints) -> None:
             level = "; it repeats the close before"
         name = days[i].astype(date).strftime("%A")
         ledger.reject(
-            i, "not-a-session", f"{hints.calendar} had no session on this {name}{level}", column="date"
+            i,
+            "not-a-session",
+            f"{hints.calendar} had no session on this {name}{level}",
+            column="date",
         )
 
 
@@ -220,7 +221,9 @@ def _weeks_shifted(days: NDArray[np.datetime64], calendar: str) -> dict[int, NDA
         absent = np.unique(_week(sessions[~np.isin(sessions, days)], 0))
         wrong = np.unique(weeks[~is_session(days, calendar)])
         full = [
-            w for w in wrong if w in absent and good_moved[weeks == w].all() and (weeks == w).sum() > 1
+            w
+            for w in wrong
+            if w in absent and good_moved[weeks == w].all() and (weeks == w).sum() > 1
         ]
         if len(full) >= 2 or (full and len(np.unique(weeks)) == 1):
             found[by] = np.array(full)
@@ -255,7 +258,10 @@ def _reject_duplicates(ledger: Ledger) -> None:
         if group in conflicting:
             for i in group:
                 ledger.reject(
-                    i, "conflicting-duplicate", f"rows {where} disagree about this date", column="date"
+                    i,
+                    "conflicting-duplicate",
+                    f"rows {where} disagree about this date",
+                    column="date",
                 )
         else:
             for i in group[1:]:
@@ -358,7 +364,9 @@ def _reject_stale_rows(ledger: Ledger, hints: FeedHints) -> None:
             ledger.note("repeated-rows", f"{int(repeated.sum())} rows repeat the session before")
         return
     for i in order[1:][repeated].tolist():
-        ledger.reject(i, "repeated-row", "repeats the session before in every price", column="close")
+        ledger.reject(
+            i, "repeated-row", "repeats the session before in every price", column="close"
+        )
     run = np.zeros(len(order), dtype=np.int64)
     for k in np.flatnonzero(same("close")):
         run[k + 1] = run[k] + 1

@@ -31,9 +31,7 @@ from portfolios.feeds.verdict import (
 _NO_HINTS = FeedHints()
 
 
-def read_file(
-    source: Path | BinaryIO, *, name: str, hints: FeedHints = _NO_HINTS
-) -> FileVerdict:
+def read_file(source: Path | BinaryIO, *, name: str, hints: FeedHints = _NO_HINTS) -> FileVerdict:
     """Reads one file and judges it. Never raises for what is in the file; OSError passes."""
     state = _State(name, hints)
     try:
@@ -62,6 +60,8 @@ class _State:
         self.text = read_text(source, accept_opening=accept_opening)
         assert self.header is not None
         header, text = self.header, self.text
+        if header.index:
+            text.notes.append(Note("preamble", f"header found in row {header.index + 1}"))
         skipped = _ticker_rows(text, header, hints)
         table = self.table = parse_table(text, header.index, header.delimiter, skipped)
         if not len(table.rows):

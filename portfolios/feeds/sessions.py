@@ -27,7 +27,9 @@ def is_session(days: Days, calendar: str) -> NDArray[np.bool_]:
     sessions, _ = _sessions(calendar)
     known = (days >= sessions[0]) & (days <= sessions[-1])
     place = np.minimum(np.searchsorted(sessions, days), len(sessions) - 1)
-    return np.where(known, sessions[place] == days, np.is_busday(np.where(np.isnat(days), sessions[0], days)))
+    return np.where(
+        known, sessions[place] == days, np.is_busday(np.where(np.isnat(days), sessions[0], days))
+    )
 
 
 def session_number(days: Days, calendar: str) -> NDArray[np.int64]:

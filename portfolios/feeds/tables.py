@@ -38,7 +38,9 @@ class Layout:
     optional_dates: tuple[str, ...] = ()
 
 
-def read_table(table: RawTable, header: Header, hints: FeedHints, name: str) -> tuple[Ledger, str | None]:
+def read_table(
+    table: RawTable, header: Header, hints: FeedHints, name: str
+) -> tuple[Ledger, str | None]:
     layout = LAYOUTS[header.kind]
     columns = {n: table.columns[p[0]] for n, p in header.columns.items()}
     for canon, positions in header.columns.items():
@@ -190,11 +192,15 @@ def _check_splits(ledger: Ledger, hints: FeedHints) -> None:
     _check_tickers(ledger, "ticker")
     new, old = ledger.values["new_shares"], ledger.values["old_shares"]
     with np.errstate(invalid="ignore", divide="ignore"):
-        _reject_where(ledger, (new <= 0) | (old <= 0), "non-positive", "shares must be positive", "new_shares")
+        _reject_where(
+            ledger, (new <= 0) | (old <= 0), "non-positive", "shares must be positive", "new_shares"
+        )
         factor = new / old
         extreme = (factor > MAX_SPLIT_FACTOR) | (factor < 1 / MAX_SPLIT_FACTOR)
         _reject_where(ledger, extreme, "extreme-split", "a split by more than 1000", "new_shares")
-        _reject_where(ledger, factor == 1, "no-split", "one share for one is no split", "new_shares")
+        _reject_where(
+            ledger, factor == 1, "no-split", "one share for one is no split", "new_shares"
+        )
     for i, kind in enumerate(ledger.text["kind"].to_pylist()):
         if not ledger.kept[i] or kind is None:
             continue
@@ -270,7 +276,10 @@ def _check_amount_runs(
             continue
         log = np.log(amounts[mine])
         around = np.array(
-            [np.sort(np.delete(log[max(0, k - 2) : k + 3], min(k, 2)))[[0, -1]] for k in range(len(log))]
+            [
+                np.sort(np.delete(log[max(0, k - 2) : k + 3], min(k, 2)))[[0, -1]]
+                for k in range(len(log))
+            ]
         )
         alike = around[:, 1] - around[:, 0] < np.log(3)
         far = (log > around[:, 1] + np.log(50)) | (log < around[:, 0] - np.log(50))
@@ -306,7 +315,11 @@ def _check_holdings(ledger: Ledger, _hints: FeedHints) -> None:
     weight = ledger.values["weight_pct"]
     with np.errstate(invalid="ignore"):
         _reject_where(
-            ledger, (weight < -100) | (weight > 100), "out-of-range", "a weight is -100 to 100 %", "weight_pct"
+            ledger,
+            (weight < -100) | (weight > 100),
+            "out-of-range",
+            "a weight is -100 to 100 %",
+            "weight_pct",
         )
     kept = ledger.kept
     for day in np.unique(ledger.days["date"][kept]):
@@ -337,10 +350,14 @@ def _check_fund_facts(ledger: Ledger, _hints: FeedHints) -> None:
 def _check_chain(ledger: Ledger, _hints: FeedHints) -> None:
     v = ledger.values
     with np.errstate(invalid="ignore"):
-        _reject_where(ledger, v["strike"] <= 0, "non-positive", "a strike must be positive", "strike")
+        _reject_where(
+            ledger, v["strike"] <= 0, "non-positive", "a strike must be positive", "strike"
+        )
         _reject_where(ledger, v["bid"] > v["ask"], "crossed-quote", "bid is above ask", "bid")
         for name in ("bid", "ask"):
-            _reject_where(ledger, v[name] < 0, "negative-price", "a quote can not be negative", name)
+            _reject_where(
+                ledger, v[name] < 0, "negative-price", "a quote can not be negative", name
+            )
         for name in ("last", "volume", "open_interest", "iv", "gamma", "vega"):
             for i in np.flatnonzero((v[name] < 0) & ledger.kept).tolist():
                 ledger.drop_cell(i, name, "negative-value", f"{name} can not be negative")

@@ -96,9 +96,7 @@ def scale_block(frame: pd.DataFrame, factor: float) -> Mutant:
 
 def scaled_last_row(frame: pd.DataFrame) -> Mutant:
     rows = slice(len(frame) - 1, len(frame))
-    return Mutant(
-        csv_of(scaled(frame, rows, 10)), frozenset({"scale-break"}), days_of(frame, rows)
-    )
+    return Mutant(csv_of(scaled(frame, rows, 10)), frozenset({"scale-break"}), days_of(frame, rows))
 
 
 def phantom_weekends(frame: pd.DataFrame, factor: float) -> Mutant:
@@ -119,7 +117,9 @@ def phantom_weekends(frame: pd.DataFrame, factor: float) -> Mutant:
 def filled_holiday(frame: pd.DataFrame) -> Mutant:
     days = [date.fromisoformat(d) for d in frame["date"]]
     gap = next(
-        k for k in range(1, len(days)) if days[k].weekday() == 1 and (days[k] - days[k - 1]).days > 3
+        k
+        for k in range(1, len(days))
+        if days[k].weekday() == 1 and (days[k] - days[k - 1]).days > 3
     )
     holiday = days[gap] - timedelta(days=1)
     copy = frame.iloc[[gap - 1]].assign(date=str(holiday))
