@@ -13,6 +13,7 @@ from analytics.engine.errors import (
     DegenerateInputError,
     InsufficientDataError,
     InvalidInputError,
+    NonFiniteResultError,
 )
 from analytics.engine.types import BoolArray, FloatArray, IntArray
 
@@ -150,9 +151,14 @@ def design(regressors: FloatArray) -> Design:
             required=n_factors + 2,
             available=n_obs,
         )
-    means = factors.mean(axis=0)
-    centered = factors - means
-    lengths = np.sqrt(np.einsum("tk,tk->k", centered, centered))
+    with np.errstate(over="ignore", invalid="ignore"):
+        means = factors.mean(axis=0)
+        centered = factors - means
+        lengths = np.sqrt(np.einsum("tk,tk->k", centered, centered))
+    if not np.isfinite(lengths).all():
+        raise NonFiniteResultError(
+            "the sum of squares of a regressor overflows; returns are decimals", result="regression"
+        )
     constant = lengths <= _CONSTANT * np.sqrt(n_obs) * np.abs(factors).max(axis=0)
     if constant.any():
         raise DegenerateInputError(
@@ -324,7 +330,8 @@ def durbin_watson(residuals: FloatArray) -> FloatArray:
 def constant_rows(centered_sum_of_squares: FloatArray, rows: FloatArray) -> BoolArray:
     """Return which rows vary by no more than the rounding of their level."""
     scale = np.abs(rows).max(axis=1, initial=0.0)
-    constant: BoolArray = centered_sum_of_squares <= rows.shape[1] * (_CONSTANT * scale) ** 2
+    deviation = np.sqrt(centered_sum_of_squares / rows.shape[1])
+    constant: BoolArray = deviation <= _CONSTANT * scale
     return constant
 
 
