@@ -46,6 +46,9 @@ def ensure_environment(argv: Sequence[str]) -> None:
     inside = Path(sys.prefix).resolve() == folder.resolve()
     if not inside and importable(probes):
         return
+    # Without cached bytecode each process of the service would compile for seconds at its start.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     environment = Environment(folder, ROOT, TESTING if testing else RUNTIME)
     if inside and environment.is_ready() and importable(probes):
         return
