@@ -31,20 +31,3 @@ def report_get_for_client(client: Client, report_id: str, *heavy: str) -> Report
     if report is None:
         raise NotFound("There is no such report.")
     return report
-
-
-def report_representation(report: Report) -> dict[str, object]:
-    """The report without its record: what a list shows."""
-    return {
-        "id": report.public_id,
-        "business_date": report.business_date.isoformat(),
-        "revision": report.revision,
-        "state": report.state,
-        "known_at": report.known_at,
-        "created_at": report.created_at,
-        "finished_at": report.finished_at,
-        "content_hash": f"sha256:{report.content_hash}" if report.content_hash else None,
-        "links": {
-            form: f"/v1/reports/{report.public_id}.{form}" for form in ("html", "pdf", "csv")
-        },
-    }

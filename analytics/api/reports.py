@@ -1,0 +1,203 @@
+"""Reports: the record as JSON, the page as HTML and PDF, the numbers as CSV."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from analytics.models import Report
+from analytics.reporting.flat import csv_of
+from analytics.selectors.reports import report_get_for_client, report_list_for_client
+from analytics.services.reports import report_rerun
+from portfolios.api.base import ApiView, etagged
+from portfolios.api.listing import (
+    Filter,
+    Listing,
+    calendar_date,
+    list_response,
+    page_of,
+    refuse_unknown,
+)
+from portfolios.api.preconditions import not_modified, quoted
+from portfolios.errors import Conflict
+from portfolios.identifiers import public_id
+
+_COLUMNS = (
+    "id",
+    "business_date",
+    "revision",
+    "state",
+    "known_at",
+    "created_at",
+    "finished_at",
+    "content_hash",
+)
+#: A report is never edited, so what was read once stays right.
+_CACHE = "private, max-age=31536000, immutable"
+#: The page holds no script and fetches nothing; a browser is told to keep it that way.
+PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
+
+
+class ReportSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    id = serializers.CharField()
+    business_date = serializers.DateField()
+    revision = serializers.IntegerField(help_text="Late data makes a new one, never an edit.")
+    state = serializers.ChoiceField(choices=Report.State.choices)
+    known_at = serializers.DateTimeField(help_text="Only facts recorded until then are used.")
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+    content_hash = serializers.CharField(allow_null=True)
+    links = serializers.DictField(child=serializers.CharField())
+
+
+class ReportDetailSerializer(ReportSerializer):
+    record = serializers.DictField(allow_null=True, help_text="Every number of the report.")
+
+
+class ReportListView(ApiView):
+    required_scopes = {"GET": "reports:read"}
+    listing = Listing(
+        filters={
+            "business_date": Filter("business_date", calendar_date, ranges=True),
+            "state": Filter("state"),
+        },
+        sorts={"business_date": "business_date", "created_at": "created_at"},
+        default_sort="-business_date",
+    )
+
+    @extend_schema(operation_id="reports_list", responses=page_of(ReportSerializer))
+    def get(self, request: Request) -> Response:
+        """The client's nightly reports, the latest date first."""
+        rows = report_list_for_client(self.client).values(*_COLUMNS)
+        return list_response(request, self.listing, rows, _body)
+
+
+class ReportDetailView(ApiView):
+    required_scopes = {"GET": "reports:read"}
+
+    @extend_schema(operation_id="reports_retrieve", responses=ReportDetailSerializer)
+    def get(self, request: Request, report_id: str) -> Response:
+        """One report with its record; the record is null until the report is done."""
+        refuse_unknown(request, ())
+        report = report_get_for_client(self.client, report_id, "record")
+        body = {**_body(_row(report)), "record": report.record}
+        if report.state != Report.State.DONE:
+            return Response(body, headers={"Retry-After": "1"})
+        return not_modified(request, report.content_hash) or etagged(
+            body, report.content_hash, **{"Cache-Control": _CACHE}
+        )
+
+
+class ReportRerunView(ApiView):
+    required_scopes = {"POST": "analyses:run"}
+
+    @extend_schema(operation_id="reports_rerun", request=None, responses={202: ReportSerializer})
+    def post(self, request: Request, report_id: str) -> Response:
+        """Make the report of this date again from what is known now, as its next revision."""
+        refuse_unknown(request, ())
+        report = report_get_for_client(self.client, report_id)
+        revised, _ = report_rerun(
+            client=self.client,
+            business_date=report.business_date,
+            actor=self.actor,
+            request_id=self.request_id,
+        )
+        location = f"/v1/reports/{revised.public_id}"
+        return Response(
+            _body(_row(revised)), status=202, headers={"Location": location, "Retry-After": "1"}
+        )
+
+
+class _DocumentView(ApiView):
+    """One form of a report, under its own address whatever the Accept header says."""
+
+    required_scopes = {"GET": "reports:read"}
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002  # DRF's
+        renderer = self.get_renderers()[0]  # of the refusals
+        return renderer, renderer.media_type
+
+    def document(
+        self, request: Request, report_id: str, column: str, form: str
+    ) -> tuple[Report, Response | None]:
+        """The finished report, and the 304 for a caller who has it already."""
+        refuse_unknown(request, ())
+        report = report_get_for_client(self.client, report_id, column)
+        if report.state != Report.State.DONE:
+            raise Conflict(
+                f"The report is {report.state}, not done.",
+                code="run-not-finished",
+                context={"state": report.state},
+            )
+        return report, not_modified(request, f"{report.content_hash}.{form}")
+
+    def answer(self, report: Report, content: str | bytes, content_type: str, form: str) -> Any:
+        response = HttpResponse(content, content_type=content_type)
+        response["ETag"] = quoted(f"{report.content_hash}.{form}")
+        response["Cache-Control"] = _CACHE
+        response["Content-Disposition"] = (
+            f'{"inline" if form == "html" else "attachment"}; filename="{filename(report, form)}"'
+        )
+        return response
+
+
+class ReportHtmlView(_DocumentView):
+    @extend_schema(
+        operation_id="reports_retrieve_html", responses={(200, "text/html"): OpenApiTypes.STR}
+    )
+    def get(self, request: Request, report_id: str) -> Any:
+        """The report as a page that stands alone."""
+        report, unchanged = self.document(request, report_id, "html", "html")
+        if unchanged is not None:
+            return unchanged
+        response = self.answer(report, report.html, "text/html; charset=utf-8", "html")
+        response["Content-Security-Policy"] = PAGE_POLICY
+        return response
+
+
+class ReportPdfView(_DocumentView):
+    @extend_schema(
+        operation_id="reports_retrieve_pdf",
+        responses={(200, "application/pdf"): OpenApiTypes.BINARY},
+    )
+    def get(self, request: Request, report_id: str) -> Any:
+        """The report as PDF, A4."""
+        report, unchanged = self.document(request, report_id, "pdf", "pdf")
+        return unchanged or self.answer(report, bytes(report.pdf or b""), "application/pdf", "pdf")
+
+
+class ReportCsvView(_DocumentView):
+    @extend_schema(
+        operation_id="reports_retrieve_csv", responses={(200, "text/csv"): OpenApiTypes.STR}
+    )
+    def get(self, request: Request, report_id: str) -> Any:
+        """Every number of the report, one per row."""
+        report, unchanged = self.document(request, report_id, "record", "csv")
+        return unchanged or self.answer(
+            report, csv_of(report.record or {}), "text/csv; charset=utf-8", "csv"
+        )
+
+
+def filename(report: Report, form: str) -> str:
+    """A name to save under: date and revision, nothing of the client's."""
+    return f"risk-report-{report.business_date.isoformat()}-r{report.revision}.{form}"
+
+
+def _row(report: Report) -> dict[str, Any]:
+    return {name: getattr(report, name) for name in _COLUMNS}
+
+
+def _body(row: dict[str, Any]) -> dict[str, Any]:
+    identifier = public_id(Report.ID_PREFIX, row["id"])
+    return {
+        **row,
+        "id": identifier,
+        "content_hash": f"sha256:{row['content_hash']}" if row["content_hash"] else None,
+        "links": {form: f"/v1/reports/{identifier}.{form}" for form in ("html", "pdf", "csv")},
+    }
