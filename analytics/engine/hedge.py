@@ -898,7 +898,7 @@ def reset_fund_hedge(
     Examples
     --------
     >>> round(reset_fund_hedge(-3, 0.6, 15).effectiveness, 4)
-    0.8516
+    0.8515
     """
     if finite(multiple, "multiple") == 0.0:
         raise InvalidInputError("multiple must not be 0", argument="multiple")
