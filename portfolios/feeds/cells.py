@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -70,7 +71,7 @@ def uses_decimal_comma(columns: list[pa.Array], delimiter: str) -> bool:
 
 def parse_numbers(cells: pa.Array, *, decimal_comma: bool = False) -> NumberColumn:
     cells = pc.if_else(pc.is_in(cells, value_set=MISSING), pa.scalar(None, type_text), cells)
-    plain = pc.fill_null(pc.match_substring_regex(cells, _PLAIN), True)
+    plain = pc.fill_null(pc.match_substring_regex(cells, _PLAIN), fill_value=True)
     bad: dict[int, tuple[str, str]] = {}
     styles: set[str] = set()
     if decimal_comma or not pc.all(plain).as_py():
@@ -88,14 +89,13 @@ def parse_numbers(cells: pa.Array, *, decimal_comma: bool = False) -> NumberColu
         cells = pa.array(texts, type_text)
     values = np.array(pc.cast(cells, pa.float64()).fill_null(np.nan), dtype=np.float64)
     if pc.any(pc.greater(pc.utf8_length(cells), MAX_CELL_LENGTH)).as_py():
-        for i in np.flatnonzero(
-            np.asarray(pc.fill_null(pc.greater(pc.utf8_length(cells), MAX_CELL_LENGTH), False))
-        ):
-            bad[int(i)] = ("absurd-precision", f"more than {MAX_CELL_LENGTH} characters")
+        long = pc.fill_null(pc.greater(pc.utf8_length(cells), MAX_CELL_LENGTH), fill_value=False)
+        for i in np.flatnonzero(np.asarray(long)).tolist():
+            bad[i] = ("absurd-precision", f"more than {MAX_CELL_LENGTH} characters")
     with np.errstate(invalid="ignore"):
         huge = np.abs(values) > MAX_MAGNITUDE
-    for i in np.flatnonzero(huge):
-        bad[int(i)] = ("out-of-range", f"larger than {MAX_MAGNITUDE:.0e}")
+    for i in np.flatnonzero(huge).tolist():
+        bad[i] = ("out-of-range", f"larger than {MAX_MAGNITUDE:.0e}")
     if bad:
         mask = np.zeros(len(cells), dtype=bool)
         mask[list(bad)] = True
@@ -172,7 +172,7 @@ def parse_dates(
 ) -> DateColumn:
     """Session dates. One format for the whole column, decided over all its cells.
 
-    `session_share` (the share of dates that are sessions) decides 03/04/2024 when the digits do not.
+    `session_share`, the share of dates that are sessions, decides 03/04/2024 if digits do not.
     """
     n = len(cells)
     if _share(cells, _ISO) == 1.0:
@@ -182,7 +182,7 @@ def parse_dates(
             pass
     texts: list[str] = cells.to_pylist()
     if sum(bool(re.match(_ISO, t)) for t in texts) >= (1 - SHARE_OF_BAD_DATES) * n:
-        return _collected(texts, lambda t: datetime.strptime(t, "%Y-%m-%d"), rows, None)
+        return _collected(texts, day_of, rows, None)
     if sum(bool(_STAMP.match(t)) for t in texts) >= (1 - SHARE_OF_BAD_DATES) * n:
         return _timestamps(texts, rows, zone)
     if sum(bool(_NUMERIC.match(t)) for t in texts) >= (1 - SHARE_OF_BAD_DATES) * n:
@@ -191,7 +191,7 @@ def parse_dates(
         if sum(bool(re.match(pattern, t)) for t in texts) >= (1 - SHARE_OF_BAD_DATES) * n:
             return _collected(
                 texts,
-                lambda t, form=form: datetime.strptime(t, form),  # type: ignore[misc]
+                partial(day_of, form=form),
                 rows,
                 Note("date-format", f"dates read as {name}"),
             )
@@ -208,6 +208,10 @@ def parse_dates(
         value=texts[0][:40],
         suggestion="write dates as YYYY-MM-DD",
     )
+
+
+def day_of(text: str, form: str = "%Y-%m-%d") -> datetime:
+    return datetime.strptime(text, form).replace(tzinfo=UTC)
 
 
 def _share(cells: pa.Array, pattern: str) -> float:
@@ -313,7 +317,7 @@ def _timestamps(texts: list[str], rows: NDArray[np.int64], zone: ZoneInfo) -> Da
     if written == {("00", "00", "00")} or (len(written) == 1 and not any(zoned)):
         return _collected(
             [t[:10] if m else t for t, m in zip(texts, matches, strict=True)],
-            lambda t: datetime.strptime(t, "%Y-%m-%d"),
+            day_of,
             rows,
             Note("timestamps", "timestamps read as their written date"),
         )
@@ -337,7 +341,7 @@ def _timestamps(texts: list[str], rows: NDArray[np.int64], zone: ZoneInfo) -> Da
     days = [moment.date().isoformat() if moment else "" for moment in local]
     return _collected(
         days,
-        lambda t: datetime.strptime(t, "%Y-%m-%d"),
+        day_of,
         rows,
         Note("timestamps", f"timestamps read as dates at the exchange ({zone.key})"),
     )

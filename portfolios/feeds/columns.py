@@ -21,6 +21,14 @@ _PRICE_NAMES = {
     "change_pct": "change change_pct chg chg_pct pct_change change_percent change_",
     "symbol": "symbol ticker code instrument isin",
 }
+_SNAPSHOT_NAMES = (
+    "symbol", "quoted_at", "underlying_price", "quotes", "expirations", "strikes", "file",
+    "irx_13w_pct",
+)  # fmt: skip
+_FUND_NAMES = (
+    "ticker", "name", "as_of", "total_assets_usd", "expense_ratio_pct", "nav", "yield_frac",
+    "inception",
+)  # fmt: skip
 _LAYOUTS: dict[Kind, tuple[tuple[str, ...], dict[str, str]]] = {
     Kind.OPTION_CHAIN: (
         ("expiration", "strike", "bid", "ask"),
@@ -43,12 +51,7 @@ _LAYOUTS: dict[Kind, tuple[tuple[str, ...], dict[str, str]]] = {
     ),
     Kind.OPTION_SNAPSHOTS: (
         ("symbol", "quoted_at", "underlying_price"),
-        {
-            name: name
-            for name in (
-                "symbol quoted_at underlying_price quotes expirations strikes file irx_13w_pct"
-            ).split()
-        },
+        {name: name for name in _SNAPSHOT_NAMES},
     ),
     Kind.SPLITS: (
         ("ticker", "effective_date", "new_shares", "old_shares"),
@@ -80,12 +83,7 @@ _LAYOUTS: dict[Kind, tuple[tuple[str, ...], dict[str, str]]] = {
     ),
     Kind.FUND_FACTS: (
         ("ticker", "as_of", "expense_ratio_pct"),
-        {
-            name: name
-            for name in (
-                "ticker name as_of total_assets_usd expense_ratio_pct nav yield_frac inception"
-            ).split()
-        },
+        {name: name for name in _FUND_NAMES},
     ),
     Kind.RATES: (
         ("date",),
@@ -182,9 +180,11 @@ def _unknown_header(names: list[str], row: int, only: Kind | None) -> FeedRefuse
     near = []
     for name in missing:
         spellings = _LAYOUTS[best][1][name].split()
-        for given in ignored:
-            if difflib.get_close_matches(normalized(given), spellings, 1, 0.7):
-                near.append(f"rename {given!r} to {name!r}")
+        near += [
+            f"rename {given!r} to {name!r}"
+            for given in ignored
+            if difflib.get_close_matches(normalized(given), spellings, 1, 0.7)
+        ]
     expected = ", ".join(_LAYOUTS[best][0])
     return refuse(
         "unknown-header",

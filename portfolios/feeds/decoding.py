@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
@@ -69,17 +70,15 @@ class RawTable:
     rejected: list[RowProblem] = field(default_factory=list)
 
 
-def read_text(
-    source: Path | BinaryIO, *, accept_opening: Callable[[list[bytes]], None]
-) -> TextFile:
-    """Reads and decodes; `accept_opening` sees the first lines and refuses before the rest is read."""
+def read_text(source: Path | BinaryIO, *, check_opening: Callable[[list[bytes]], None]) -> TextFile:
+    """Reads and decodes; `check_opening` may refuse by the first lines, before the rest."""
     if isinstance(source, Path):
         with source.open("rb") as stream:
-            return _read_stream(stream, accept_opening)
-    return _read_stream(source, accept_opening)
+            return _read_stream(stream, check_opening)
+    return _read_stream(source, check_opening)
 
 
-def _read_stream(stream: BinaryIO, accept_opening: Callable[[list[bytes]], None]) -> TextFile:
+def _read_stream(stream: BinaryIO, check_opening: Callable[[list[bytes]], None]) -> TextFile:
     digest = hashlib.sha256()
     notes: list[Note] = []
     chunks = _unpacked(stream, digest, notes)
@@ -101,7 +100,7 @@ def _read_stream(stream: BinaryIO, accept_opening: Callable[[list[bytes]], None]
         body += text
         if number == 0:
             opening = _lines(bytes(body[: 4 * MAX_LINE_BYTES]).removeprefix(codecs.BOM_UTF8))
-            accept_opening(opening[: PREAMBLE_LINES + 5])
+            check_opening(opening[: PREAMBLE_LINES + 5])
         n_lines += text.count(b"\n")
         if n_lines > MAX_ROWS:
             raise refuse("too-many-rows", f"more than {MAX_ROWS:,} lines")
@@ -220,10 +219,10 @@ def parse_table(text: TextFile, header_index: int, delimiter: str, skipped: set[
         text.notes.append(Note("blank-lines", f"{sum(blank)} blank lines skipped"))
     for index in skipped:
         keep[index - header_index - 1] = False
-    rejected = _unreadable_lines(body, numbers, keep)
-    for problem in rejected:
-        assert problem.row is not None
-        keep[problem.row - header_index - 2] = False
+    unreadable = _unreadable_lines(body, numbers, keep)
+    for index, _ in unreadable:
+        keep[index] = False
+    rejected = [problem for _, problem in unreadable]
     rows = numbers[keep]
     good = body if keep.all() else [line for line, k in zip(body, keep, strict=True) if k]
     if not good:
@@ -237,8 +236,8 @@ def parse_table(text: TextFile, header_index: int, delimiter: str, skipped: set[
 
 def _unreadable_lines(
     body: list[bytes], numbers: NDArray[np.int64], keep: NDArray[np.bool_]
-) -> list[RowProblem]:
-    """Lines with an open quote, a NUL byte or bytes that are not UTF-8; looked for only if present."""
+) -> list[tuple[int, RowProblem]]:
+    """Lines with an open quote, a NUL byte or bytes that are not UTF-8, if there are any."""
     joined = b"\n".join(body)
     problems = []
     has_nul, has_quote = b"\0" in joined, b'"' in joined
@@ -249,25 +248,20 @@ def _unreadable_lines(
         is_utf8 = False
     if not (has_nul or has_quote) and is_utf8:
         return []
-    for index in np.flatnonzero(keep):
-        line, row = body[index], int(numbers[index])
+    for index in np.flatnonzero(keep).tolist():
+        line = body[index]
         if b"\0" in line:
-            problems.append(RowProblem(row, None, "nul-byte", None, "the row holds a NUL byte"))
+            code, message, suggestion = "nul-byte", "the row holds a NUL byte", None
         elif line.count(b'"') % 2:
-            problems.append(
-                RowProblem(row, None, "open-quote", _excerpt(line), "a quote is not closed")
-            )
+            code, message, suggestion = "open-quote", "a quote is not closed", None
         elif not is_utf8 and not _is_utf8(line):
-            problems.append(
-                RowProblem(
-                    row,
-                    None,
-                    "not-utf8",
-                    _excerpt(line),
-                    "the row is not UTF-8 text",
-                    "save the file as UTF-8",
-                )
-            )
+            code, message = "not-utf8", "the row is not UTF-8 text"
+            suggestion = "save the file as UTF-8"
+        else:
+            continue
+        row = int(numbers[index])
+        problem = RowProblem(row, None, code, _excerpt(line), message, suggestion)
+        problems.append((index, problem))
     return problems
 
 
@@ -320,7 +314,7 @@ def _parse(
 
 
 def _stripped(column: pa.Array) -> pa.Array:
-    return pa.compute.utf8_trim(column, characters=_STRIPPED)
+    return pc.utf8_trim(column, characters=_STRIPPED)
 
 
 def delimiter_candidates(line: bytes) -> list[str]:

@@ -1,27 +1,36 @@
-"""Checks across the rows of a price file: scale, unexplained jumps, adjusted closes, stored rows."""
+"""Checks across the rows of a price file: scale, jumps, adjusted closes, stored rows."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from portfolios.feeds.hints import FeedHints, Split
+from portfolios.feeds.hints import FeedHints, Split, StoredSeries
 from portfolios.feeds.ledger import Ledger
 from portfolios.feeds.sessions import session_number
-from portfolios.feeds.verdict import Basis, BasisChange, Correction, SplitSeen, refuse
+from portfolios.feeds.verdict import (
+    Basis,
+    BasisChange,
+    Correction,
+    FeedRefused,
+    SplitSeen,
+    refuse,
+)
 
 JUMP = float(np.log(1.4))  # a day beyond +40 % or -29 % needs a reason
 QUIET_JUMP = 0.15  # between closes, without the crowd that news brings
 ROBUST_SIGMAS = 6.0
 UNEXPLAINED = 0.10  # of log return, beyond multiple times index
 SHARE_OF_EXPECTED = 0.75  # SOXL on 2020-03-17: +9.9 % where three times the index was +26 %
+MATERIAL_DISTRIBUTION = 0.005  # of the close; a smaller one can not be what made a price jump
 LONG_GAP = 10  # sessions; a change over more is not one day's
 FACTORS = np.array(
-    [2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 16, 18, 20, 24, 25, 30, 32, 36, 40, 45, 48, 50, 60, 64, 75]
-    + [80, 100, 120, 125, 144, 150, 180, 200, 240, 250, 300, 400, 500, 600, 800, 1000, 1200, 1500]
-    + [2000, 2500, 3000, 5000, 10_000, 100_000, 1_000_000, 1.5],
-    dtype=np.float64,
-)
+    [
+        1.5, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 16, 18, 20, 24, 25, 30, 32, 36, 40, 45, 48, 50, 60,
+        64, 75, 80, 100, 120, 125, 144, 150, 180, 200, 240, 250, 300, 400, 500, 600, 800, 1000,
+        1200, 1500, 2000, 2500, 3000, 5000, 10_000, 100_000, 1_000_000,
+    ]
+)  # fmt: skip
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -123,7 +132,7 @@ def _moves(ledger: Ledger, closes: Closes, hints: FeedHints) -> Moves:
                 "multiple times index does not describe this series; judged without it",
             )
             expected = np.full_like(raw, np.nan)
-    abnormal = np.where(np.isfinite(expected), raw - np.nan_to_num(expected), raw)
+    abnormal: Floats = np.where(np.isfinite(expected), raw - np.nan_to_num(expected), raw)
     return Moves(raw, abnormal, expected, _local_sigma(abnormal) * np.sqrt(closes.gaps))
 
 
@@ -140,7 +149,8 @@ def _expected(closes: Closes, hints: FeedHints) -> Floats:
     path = np.concatenate(([0.0], np.cumsum(np.log1p(daily))))
     place = np.minimum(np.searchsorted(days, closes.days), len(days) - 1)
     at = np.where(days[place] == closes.days, path[place], np.nan)
-    return np.diff(at)
+    steps: Floats = np.diff(at)
+    return steps
 
 
 def _local_sigma(moves: Floats, reach: int = 10) -> Floats:
@@ -152,7 +162,8 @@ def _local_sigma(moves: Floats, reach: int = 10) -> Floats:
     padded = np.pad(size, reach, mode="reflect")
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
     around = np.delete(windows, reach, axis=1)
-    return np.maximum(1.4826 * np.median(around, axis=1), 1e-4)
+    sigma: Floats = np.maximum(1.4826 * np.median(around, axis=1), 1e-4)
+    return sigma
 
 
 def _suspicious(closes: Closes, moves: Moves, hints: FeedHints) -> NDArray[np.bool_]:
@@ -177,7 +188,7 @@ def _suspicious(closes: Closes, moves: Moves, hints: FeedHints) -> NDArray[np.bo
     small = (size > np.maximum(QUIET_JUMP, 8 * moves.sigma)) & quiet
     suspicious = np.where(with_index, beyond_index, large | small) & (closes.gaps <= LONG_GAP)
     confirmed = np.array(sorted(hints.confirmed_days), dtype="datetime64[D]")
-    return suspicious & ~np.isin(closes.days[1:], confirmed)
+    return np.asarray(suspicious & ~np.isin(closes.days[1:], confirmed))
 
 
 def _limit(hints: FeedHints) -> float:
@@ -228,6 +239,7 @@ def check_levels(ledger: Ledger, hints: FeedHints, unapplied: tuple[SplitSeen, .
     right = _right_side(closes, bounds, sides, hints)
     _report_breaks(ledger, closes, moves, breaks, hints)
     anchor = np.median(levels[sides == right])
+    right_prices = closes.close[np.repeat(sides, np.diff(bounds)) == right]
     for s in np.flatnonzero(sides != right).tolist():
         start, stop = int(bounds[s]), int(bounds[s + 1])
         if s > 0 and sides[s - 1] == right:
@@ -237,12 +249,23 @@ def check_levels(ledger: Ledger, hints: FeedHints, unapplied: tuple[SplitSeen, .
         else:
             step, at = levels[s] - anchor, min(stop, len(closes) - 1)
         tolerance = max(3 * float(moves.sigma[at - 1]), 0.02)
-        factor = _factor(step, tolerance, closes, slice(start, stop), bounds, sides, right)
+        factor = _factor(step, tolerance, closes.close[start:stop], right_prices)
         brief = stop - start <= 0.2 * len(closes)
         returns = brief and 0 < s < len(levels) - 1 and sides[s - 1] == sides[s + 1] == right
         if factor is None and not returns:
-            raise _unexplained(ledger, closes, moves, breaks, hints)
-        _reject_side(ledger, closes, start, stop, factor, float(np.exp(step)))
+            raise _unexplained(ledger, closes, moves, breaks)
+        span = _span(closes, start, stop)
+        if factor is None:
+            code = "price-spike"
+            text = f"{span} are about {np.exp(step):.4g} times those around them"
+        else:
+            code = "scale-break"
+            times = f"{factor:g} times" if step > 0 else f"1/{factor:g} of"
+            text = f"{span} are {times} the others"
+        for i in closes.index[start:stop].tolist():
+            ledger.reject(
+                i, code, text, column="close", suggestion="send the prices in one scale throughout"
+            )
 
 
 def _refuse_alternating(ledger: Ledger, closes: Closes) -> None:
@@ -274,7 +297,7 @@ def _right_side(closes: Closes, bounds: Ints, sides: Ints, hints: FeedHints) -> 
     lengths = np.diff(bounds)
     totals = np.bincount(sides, weights=lengths)
     if hints.stored is not None:
-        ratio = _log_ratio_to_stored(closes, hints)
+        ratio = _log_ratio_to_stored(closes, hints.stored)
         of_row = np.repeat(sides, lengths)
         targets = np.array([0.0, *(np.log(f) for f, _ in _split_products(hints.splits))])
         for side in np.argsort(-totals):
@@ -286,15 +309,7 @@ def _right_side(closes: Closes, bounds: Ints, sides: Ints, hints: FeedHints) -> 
     return int(np.argmax(totals))
 
 
-def _factor(
-    step: float,
-    tolerance: float,
-    closes: Closes,
-    wrong: slice,
-    bounds: Ints,
-    sides: Ints,
-    right: int,
-) -> float | None:
+def _factor(step: float, tolerance: float, wrong: Floats, right: Floats) -> float | None:
     """The round factor between two levels, if there is one.
 
     Prices sit on a grid of cents or dimes: a factor that puts the wrong prices back on the grid
@@ -303,15 +318,10 @@ def _factor(
     size = abs(step)
     distance = np.abs(np.log(FACTORS) - size)
     near = np.flatnonzero(distance < 0.3)
-    right_rows = np.repeat(sides, np.diff(bounds)) == right
-    digits = _decimals(closes.close[right_rows])
+    digits = _decimals(right)
     if digits is not None:
         sign = np.sign(step)
-        on_grid = [
-            f
-            for f in near
-            if _share_on_grid(closes.close[wrong] * FACTORS[f] ** -sign, digits) > 0.95
-        ]
+        on_grid = [f for f in near if _share_on_grid(wrong * FACTORS[f] ** -sign, digits) > 0.95]
         if on_grid and len(on_grid) < len(near):
             return float(FACTORS[min(on_grid, key=lambda f: distance[f])])
     best = int(np.argmin(distance))
@@ -340,9 +350,10 @@ def _describe(moves: Moves, at: int) -> str:
 def _report_breaks(
     ledger: Ledger, closes: Closes, moves: Moves, breaks: Ints, hints: FeedHints
 ) -> None:
-    ex_dates = {np.datetime64(d.ex_date) for d in hints.distributions}
-    on_ex_dates = [b for b in breaks.tolist() if closes.days[b] in ex_dates]
-    if on_ex_dates:
+    paid = {np.datetime64(d.ex_date): d.amount for d in hints.distributions}
+    on_ex_dates = [b for b in breaks.tolist() if closes.days[b] in paid]
+    worth = [paid[closes.days[b]] / closes.close[b] for b in on_ex_dates]
+    if len(on_ex_dates) > 1 or any(share > MATERIAL_DISTRIBUTION for share in worth):
         first = on_ex_dates[0]
         raise refuse(
             "distributions-misscaled",
@@ -362,9 +373,7 @@ def _report_breaks(
         )
 
 
-def _unexplained(
-    ledger: Ledger, closes: Closes, moves: Moves, breaks: Ints, hints: FeedHints
-) -> Exception:
+def _unexplained(ledger: Ledger, closes: Closes, moves: Moves, breaks: Ints) -> FeedRefused:
     first = int(breaks[0])
     several = f", and on {len(breaks) - 1} more days" if len(breaks) > 1 else ""
     misscaled = len(breaks) >= 3 and (moves.abnormal[breaks - 1] > 0).mean() > 0.8
@@ -380,26 +389,12 @@ def _unexplained(
     )
 
 
-def _reject_side(
-    ledger: Ledger, closes: Closes, start: int, stop: int, factor: float | None, ratio: float
-) -> None:
-    last = closes.days[stop - 1]
-    span = (
-        f"prices before {closes.days[stop]}"
-        if start == 0
-        else f"prices from {closes.days[start]} on"
-        if stop == len(closes)
-        else f"prices from {closes.days[start]} to {last}"
-    )
-    if factor is None:
-        code, text = "price-spike", f"{span} are about {ratio:.4g} times those around them"
-    else:
-        times = f"{factor:g} times" if ratio > 1 else f"1/{factor:g} of"
-        code, text = "scale-break", f"{span} are {times} the others"
-    for i in closes.index[start:stop].tolist():
-        ledger.reject(
-            i, code, text, column="close", suggestion="send the prices in one scale throughout"
-        )
+def _span(closes: Closes, start: int, stop: int) -> str:
+    if start == 0:
+        return f"prices before {closes.days[stop]}"
+    if stop == len(closes):
+        return f"prices from {closes.days[start]} on"
+    return f"prices from {closes.days[start]} to {closes.days[stop - 1]}"
 
 
 # Adjusted closes
@@ -463,9 +458,7 @@ def _is_unadjusted(
 # Stored rows
 
 
-def _log_ratio_to_stored(closes: Closes, hints: FeedHints) -> Floats:
-    stored = hints.stored
-    assert stored is not None
+def _log_ratio_to_stored(closes: Closes, stored: StoredSeries) -> Floats:
     if not len(stored.dates):
         return np.full(len(closes), np.nan)
     days = stored.dates.astype("datetime64[D]")
@@ -493,10 +486,10 @@ def compare_with_stored(
     if hints.stored is None:
         return None, ()
     closes = closes_of(ledger, hints, unapplied)
-    ratio = _log_ratio_to_stored(closes, hints)
+    ratio = _log_ratio_to_stored(closes, hints.stored)
     known = np.flatnonzero(np.isfinite(ratio))
     if not len(known):
-        return _joint_with_stored(ledger, closes, hints), ()
+        return _joint_with_stored(ledger, closes, hints, hints.stored), ()
     base = float(np.median(ratio[known]))
     off = known[np.abs(ratio[known] - base) > 0.001]
     if len(known) >= 5 and len(off) > 0.3 * len(known):
@@ -510,7 +503,7 @@ def compare_with_stored(
         else:
             ledger.of_file(
                 "split-basis",
-                f"closes are {change.factor:.6g} times the stored on {len(known)} common days, {how}",
+                f"closes are {change.factor:.6g} times the stored on {len(known)} days, {how}",
                 suggestion="put the split on file",
             )
     corrections = []
@@ -532,10 +525,10 @@ def compare_with_stored(
     return change, tuple(corrections)
 
 
-def _joint_with_stored(ledger: Ledger, closes: Closes, hints: FeedHints) -> BasisChange | None:
+def _joint_with_stored(
+    ledger: Ledger, closes: Closes, hints: FeedHints, stored: StoredSeries
+) -> BasisChange | None:
     """A file that goes on where the stored rows end: its first change is checked like any other."""
-    stored = hints.stored
-    assert stored is not None
     known = np.flatnonzero(np.isfinite(stored.close))
     if not len(known) or not len(closes):
         return None
@@ -575,7 +568,7 @@ def _basis_change(factor: float, n_overlap: int, hints: FeedHints) -> BasisChang
 
 def _disagrees(
     ledger: Ledger, closes: Closes, ratio: Floats, known: Ints, hints: FeedHints
-) -> Exception:
+) -> FeedRefused:
     first = int(known[0])
     low, high = np.exp(ratio[known].min()), np.exp(ratio[known].max())
     code = "contradicts-stored"
@@ -602,9 +595,10 @@ def _disagrees(
 
 
 def _beyond_adjusted(closes: Closes, ratio: Floats, known: Ints, hints: FeedHints) -> bool:
-    """Whether the closes differ from the stored by more than all distributions on file are worth."""
-    assert hints.stored is not None
+    """Whether file and stored differ by more than all distributions on file are worth."""
     stored = hints.stored
+    if stored is None:
+        return False
     days = stored.dates.astype("datetime64[D]")
     worth = 0.0
     for paid in hints.distributions:
@@ -619,6 +613,8 @@ def check_volume(ledger: Ledger, hints: FeedHints, change: BasisChange | None) -
     stored = hints.stored
     if stored is None or stored.volume is None or not len(stored.dates):
         return
+    if change is not None and not change.explained:
+        return  # volumes in different share bases
     closes = closes_of(ledger, hints)
     days = stored.dates.astype("datetime64[D]")
     place = np.minimum(np.searchsorted(days, closes.days), len(days) - 1)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from portfolios.feeds.verdict import MAX_PROBLEMS, Effect, Note, RowProblem
@@ -93,9 +94,10 @@ class Ledger:
         for name, days in self.days.items():
             columns[name] = pa.array(days[order])
         for name, text in self.text.items():
-            if name in self._dropped:
-                text = pa.compute.if_else(
-                    pa.array(self._dropped[name]), pa.scalar(None, pa.string()), text
-                )
-            columns[name] = text.take(take)
+            dropped = self._dropped.get(name)
+            if dropped is None:
+                columns[name] = text.take(take)
+            else:
+                null = pa.scalar(None, pa.string())
+                columns[name] = pc.if_else(pa.array(dropped), null, text).take(take)
         return pa.table(columns)

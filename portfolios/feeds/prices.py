@@ -1,6 +1,5 @@
 """Daily price files: cells, dates, duplicates and the shape of each row. Levels: `gate`."""
 
-from collections.abc import Callable
 from datetime import date
 
 import numpy as np
@@ -38,7 +37,7 @@ def read_prices(table: RawTable, header: Header, hints: FeedHints) -> tuple[Ledg
     _note_order(ledger)
     _check_price_bars(ledger)
     _reject_stray_ends(ledger, hints)
-    _reject_stale_rows(ledger, hints)
+    _reject_stale_rows(ledger)
     return ledger, symbol
 
 
@@ -346,13 +345,16 @@ def _reject_stray_ends(ledger: Ledger, hints: FeedHints) -> None:
             return
 
 
-def _reject_stale_rows(ledger: Ledger, hints: FeedHints) -> None:
+def _reject_stale_rows(ledger: Ledger) -> None:
     order = gate.in_order(ledger)
     if len(order) < 5:
         return
     values = {n: ledger.values[n][order] for n in NUMBERS}
     close = values["close"]
-    same: Callable[[str], NDArray[np.bool_]] = lambda n: values[n][1:] == values[n][:-1]  # noqa: E731
+
+    def same(name: str) -> NDArray[np.bool_]:
+        return np.asarray(values[name][1:] == values[name][:-1])
+
     volume = values["volume"]
     bar = same("open") & same("high") & same("low") & same("close")
     unknown = np.isnan(volume[1:]) & (values["high"][1:] > values["low"][1:])

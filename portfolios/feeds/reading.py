@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path, PurePath
-from typing import BinaryIO
+from typing import BinaryIO, TypedDict
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from portfolios.feeds import gate
 from portfolios.feeds.columns import Header, find_header
@@ -18,12 +20,15 @@ from portfolios.feeds.sessions import sessions_between
 from portfolios.feeds.tables import read_table
 from portfolios.feeds.verdict import (
     Basis,
+    BasisChange,
+    Correction,
     Effect,
     FeedRefused,
     FileVerdict,
     Kind,
     Note,
     RowProblem,
+    SplitSeen,
     Status,
     refuse,
 )
@@ -40,13 +45,21 @@ def read_file(source: Path | BinaryIO, *, name: str, hints: FeedHints = _NO_HINT
         return state.refused(refusal)
 
 
+class _PriceFacts(TypedDict, total=False):
+    basis: Basis
+    splits_seen: tuple[SplitSeen, ...]
+    basis_change: BasisChange | None
+    corrections: tuple[Correction, ...]
+    missing_sessions: tuple[date, ...]
+
+
 class _State:
     """What is known of a file so far, so that a refusal can still say how many rows it had."""
 
     def __init__(self, name: str, hints: FeedHints) -> None:
         self.name = name
         self.hints = hints
-        self.header: Header | None = None
+        self.kind: Kind | None = hints.kind
         self.text: TextFile | None = None
         self.table: RawTable | None = None
         self.ledger: Ledger | None = None
@@ -54,32 +67,54 @@ class _State:
     def judge(self, source: Path | BinaryIO) -> FileVerdict:
         hints = self.hints
 
-        def accept_opening(lines: list[bytes]) -> None:
-            self.header = find_header(lines, hints.kind)
+        def check_opening(lines: list[bytes]) -> None:
+            find_header(lines, hints.kind)
 
-        self.text = read_text(source, accept_opening=accept_opening)
-        assert self.header is not None
-        header, text = self.header, self.text
+        text = self.text = read_text(source, check_opening=check_opening)
+        header = find_header(text.lines, hints.kind)
+        self.kind = header.kind
         if header.index:
             text.notes.append(Note("preamble", f"header found in row {header.index + 1}"))
         skipped = _ticker_rows(text, header, hints)
         table = self.table = parse_table(text, header.index, header.delimiter, skipped)
-        if not len(table.rows):
-            if table.rejected:
-                raise FeedRefused(*(_as_file_problem(p) for p in table.rejected[:1]))
-            raise refuse("header-only", "a header and no rows", row=table.header_row)
-        if len(table.rejected) > 0.5 * (len(table.rows) + len(table.rejected)):
+        if len(table.rejected) > len(table.rows):
             raise FeedRefused(_as_file_problem(table.rejected[0]))
-        reader = read_prices if header.kind is Kind.PRICES else None
-        ledger, instrument = (
-            reader(table, header, hints) if reader else read_table(table, header, hints, self.name)
-        )
+        if not len(table.rows):
+            raise refuse("header-only", "a header and no rows", row=table.header_row)
+        if header.kind is Kind.PRICES:
+            ledger, instrument = read_prices(table, header, hints)
+        else:
+            ledger, instrument = read_table(table, header, hints, self.name)
         self.ledger = ledger
-        if header.kind is not Kind.PRICES:
-            return self._verdict(ledger, instrument, np.flatnonzero(ledger.kept))
-        return self._price_verdict(ledger, instrument)
+        facts = self._price_facts(ledger) if header.kind is Kind.PRICES else {}
+        order = gate.in_order(ledger) if facts else np.flatnonzero(ledger.kept)
+        if not len(order):
+            worst = ledger.counts.most_common(1)[0][0]
+            raise refuse("no-good-rows", f"no row could be accepted; mostly {worst}")
+        for problem in table.rejected:
+            ledger.report(problem)
+        rejected = np.concatenate((ledger.rows[~ledger.kept], _rows_of(table.rejected)))
+        if header.ignored:
+            ignored = ", ".join(repr(n[:40]) for n in header.ignored)
+            ledger.note("columns-ignored", f"columns not used: {ignored}")
+        return FileVerdict(
+            name=self.name,
+            kind=header.kind,
+            instrument=instrument,
+            status=Status.ACCEPTED_WITH_QUARANTINE if ledger.counts else Status.ACCEPTED,
+            rows_in=len(ledger.rows) + len(table.rejected),
+            accepted=ledger.accepted(order),
+            rejected_rows=np.sort(rejected),
+            problems=tuple(sorted(ledger.problems, key=_file_order)),
+            problem_counts=ledger.counts,
+            notes=(*text.notes, *ledger.notes),
+            numbers={n: v[order] for n, v in ledger.values.items() if n in ledger.text},
+            sha256=text.sha256,
+            **facts,
+        )
 
-    def _price_verdict(self, ledger: Ledger, instrument: str | None) -> FileVerdict:
+    def _price_facts(self, ledger: Ledger) -> _PriceFacts:
+        """Runs the checks across rows; what they say about the file beyond its rows."""
         hints = self.hints
         basis, seen = gate.splits_seen(ledger, hints)
         unapplied = seen if basis is Basis.AS_TRADED else ()
@@ -95,68 +130,29 @@ class _State:
         change, corrections = gate.compare_with_stored(ledger, hints, unapplied)
         gate.check_adjusted(ledger, hints, unapplied)
         gate.check_volume(ledger, hints, change)
-        order = gate.in_order(ledger)
-        missing = np.array([], dtype="datetime64[D]")
-        if len(order):
-            days_kept = ledger.days["date"][order]
+        days_kept = ledger.days["date"][gate.in_order(ledger)]
+        missing = days_kept
+        if len(days_kept):
             sessions = sessions_between(days_kept[0], days_kept[-1], hints.calendar)
             missing = sessions[~np.isin(sessions, days_kept)]
         if len(missing):
             shown = ", ".join(str(d) for d in missing[:5])
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
             ledger.note("missing-sessions", f"{len(missing)} sessions missing: {shown}{more}")
-        return self._verdict(
-            ledger,
-            instrument,
-            order,
-            basis=basis,
-            splits_seen=seen,
-            basis_change=change,
-            corrections=corrections,
-            missing_sessions=tuple(missing.tolist()),
-        )
-
-    def _verdict(
-        self, ledger: Ledger, instrument: str | None, order: np.ndarray, **facts: object
-    ) -> FileVerdict:
-        assert self.header is not None and self.text is not None and self.table is not None
-        if not len(order):
-            worst = ledger.counts.most_common(1)[0][0]
-            raise refuse("no-good-rows", f"no row could be accepted; mostly {worst}")
-        for problem in self.table.rejected:
-            ledger.report(problem)
-        rejected = np.concatenate(
-            (
-                ledger.rows[~ledger.kept],
-                np.array([p.row for p in self.table.rejected], dtype=np.int64),
-            )
-        )
-        if self.header.ignored:
-            ignored = ", ".join(repr(n[:40]) for n in self.header.ignored)
-            ledger.note("columns-ignored", f"columns not used: {ignored}")
-        return FileVerdict(
-            name=self.name,
-            kind=self.header.kind,
-            instrument=instrument,
-            status=Status.ACCEPTED_WITH_QUARANTINE if ledger.counts else Status.ACCEPTED,
-            rows_in=len(ledger.rows) + len(self.table.rejected),
-            accepted=ledger.accepted(order),
-            rejected_rows=np.sort(rejected),
-            problems=tuple(sorted(ledger.problems, key=_file_order)),
-            problem_counts=ledger.counts,
-            notes=(*self.text.notes, *ledger.notes),
-            numbers={n: v[order] for n, v in ledger.values.items() if n in ledger.text},
-            sha256=self.text.sha256,
-            **facts,  # type: ignore[arg-type]
-        )
+        return {
+            "basis": basis,
+            "splits_seen": seen,
+            "basis_change": change,
+            "corrections": corrections,
+            "missing_sessions": tuple(missing.tolist()),
+        }
 
     def refused(self, refusal: FeedRefused) -> FileVerdict:
         """All rows rejected: by name where a row had a defect of its own, else by the file's."""
         ledger, table, text = self.ledger, self.table, self.text
         rows = np.array([], dtype=np.int64)
         if table is not None:
-            bad = np.array([p.row for p in table.rejected], dtype=np.int64)
-            rows = np.sort(np.concatenate((table.rows, bad)))
+            rows = np.sort(np.concatenate((table.rows, _rows_of(table.rejected))))
         found = Ledger(rows, {}, {}, {})
         for problem in refusal.problems:
             found.report(problem)
@@ -165,7 +161,7 @@ class _State:
             found.report(problem)
         return FileVerdict(
             name=self.name,
-            kind=self.header.kind if self.header else self.hints.kind,
+            kind=self.kind,
             instrument=self.hints.symbol,
             status=Status.REFUSED,
             rows_in=len(rows),
@@ -176,6 +172,10 @@ class _State:
             notes=(*(text.notes if text else ()), *(ledger.notes if ledger else ())),
             sha256=text.sha256 if text else "",
         )
+
+
+def _rows_of(problems: list[RowProblem]) -> NDArray[np.int64]:
+    return np.array([p.row for p in problems], dtype=np.int64)
 
 
 def _file_order(problem: RowProblem) -> tuple[bool, int]:
@@ -217,7 +217,8 @@ def _ticker_rows(text: TextFile, header: Header, hints: FeedHints) -> set[int]:
         if len(tickers) > 1:
             raise refuse(
                 "two-instruments",
-                f"the second header row names several instruments: {', '.join(sorted(tickers)[:5])}",
+                "the second header row names several instruments: "
+                + ", ".join(sorted(tickers)[:5]),
                 row=index + 1,
                 suggestion="send one file per instrument",
             )

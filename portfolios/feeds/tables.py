@@ -80,51 +80,54 @@ def _parsed(
         for n in layout.texts
         if n in columns
     }
-    days, bad_days, notes = {}, {}, []
-
-    def session_share(some: NDArray[np.datetime64]) -> float:
-        return float(np.mean(is_session(some[~np.isnat(some)], hints.calendar)))
-
-    for n in (*layout.dates, *layout.optional_dates):
-        if n not in columns:
-            continue
-        present = np.flatnonzero(np.asarray(pc.not_equal(columns[n], "")))
-        values = np.full(n_rows, np.datetime64("NaT", "D"))
-        if len(present):
-            column = cells.parse_dates(
-                columns[n].take(pa.array(present)),
-                table.rows[present],
-                zone=zone_of(hints.calendar),
-                session_share=session_share,
-            )
-            values[present] = column.values
-            bad_days[n] = {int(present[i]): message for i, message in column.bad.items()}
-            notes += [column.note] if column.note else []
-        days[n] = values
+    dates = {
+        n: _dates(columns[n], table.rows, hints)
+        for n in (*layout.dates, *layout.optional_dates)
+        if n in columns
+    }
     ledger = Ledger(
         table.rows,
         {n: texts.get(n, empty) for n in layout.texts}
         | {n: parsed[n].text if n in parsed else empty for n in layout.numbers},
         {n: parsed[n].values if n in parsed else np.full(n_rows, np.nan) for n in layout.numbers},
-        days,
-        notes,
+        {n: column.values for n, column in dates.items()},
+        [column.note for column in dates.values() if column.note],
     )
-    for n, bad in bad_days.items():
-        for i, message in bad.items():
+    for n, day_column in dates.items():
+        for i, message in day_column.bad.items():
             if ledger.kept[i]:
                 ledger.reject(i, "bad-date", message, column=n)
-    for n, numbers_column in parsed.items():
-        for i, (code, message) in numbers_column.bad.items():
+    for n, column in parsed.items():
+        for i, (code, message) in column.bad.items():
             value = columns[n][i].as_py()[:80]
-            if not ledger.kept[i]:
-                continue
-            if n in layout.needed:
+            if ledger.kept[i] and n in layout.needed:
                 ledger.reject(i, code, f"{n} {value}: {message}", column=n)
-            else:
+            elif ledger.kept[i]:
                 ledger.drop_cell(i, n, code, message, value=value)
-        for style in sorted(numbers_column.styles):
+        for style in sorted(column.styles):
             ledger.note("number-style", f"{style} read in {n}")
     return ledger
+
+
+def _dates(texts: pa.Array, rows: NDArray[np.int64], hints: FeedHints) -> cells.DateColumn:
+    """Dates of a column that may have empty cells."""
+
+    def session_share(days: NDArray[np.datetime64]) -> float:
+        return float(np.mean(is_session(days[~np.isnat(days)], hints.calendar)))
+
+    values = np.full(len(texts), np.datetime64("NaT", "D"))
+    present = np.flatnonzero(np.asarray(pc.not_equal(texts, "")))
+    if not len(present):
+        return cells.DateColumn(values, {})
+    column = cells.parse_dates(
+        texts.take(pa.array(present)),
+        rows[present],
+        zone=zone_of(hints.calendar),
+        session_share=session_share,
+    )
+    values[present] = column.values
+    bad = {int(present[i]): message for i, message in column.bad.items()}
+    return cells.DateColumn(values, bad, column.note)
 
 
 def _missing(ledger: Ledger, column: str) -> NDArray[np.bool_]:
@@ -386,7 +389,7 @@ def _check_contracts(ledger: Ledger) -> None:
             continue
         root, expiry, side, strike = match.groups()
         roots.add(root)
-        day = np.datetime64(datetime.strptime(expiry, "%y%m%d").date())
+        day = np.datetime64(cells.day_of(expiry, "%y%m%d").date())
         stated = abs(int(strike) / 1000 - ledger.values["strike"][i]) < 5e-4
         if day != ledger.days["expiration"][i] or side.lower() != sides[i] or not stated:
             ledger.reject(
@@ -422,7 +425,8 @@ def _check_snapshots(ledger: Ledger, _hints: FeedHints) -> None:
 
 
 _CHAIN_NUMBERS = (
-    "strike", "bid", "ask", "last", "volume", "open_interest", "iv", "delta", "gamma", "theta", "vega"
+    "strike", "bid", "ask", "last", "volume", "open_interest", "iv", "delta", "gamma",
+    "theta", "vega",
 )  # fmt: skip
 LAYOUTS = {
     Kind.SPLITS: Layout(

@@ -1,4 +1,4 @@
-"""What a feed file turned out to be: the verdict on the file, its accepted rows and its problems."""
+"""What a feed file turned out to be: the verdict, its accepted rows and its problems."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """One defect. `row` counts lines of the file from 1, header included; None: the file as a whole."""
+    """One defect. `row` counts lines of the file from 1, header included; None: no one line."""
 
     row: int | None
     column: str | None
@@ -145,8 +145,8 @@ class FileVerdict:
 MAX_PROBLEMS = 10_000
 
 
-class FeedRefused(Exception):  # noqa: N818 - a verdict, raised inside the package and caught in read_file
-    """The file as a whole can not be taken; caught by `read_file`, which returns it as a verdict."""
+class FeedRefused(Exception):
+    """The file can not be taken; `read_file` catches this and returns it as a verdict."""
 
     def __init__(self, *problems: RowProblem) -> None:
         super().__init__(problems[0].message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 
 import exchange_calendars
 import numpy as np
@@ -22,7 +23,7 @@ class Mutant:
     the rows and refusing the file are both right answers.
     """
 
-    text: str | bytes
+    text: str
     codes: frozenset[str]
     bad: frozenset[date] | None = field(default_factory=frozenset)
     refusable: bool = False
@@ -73,8 +74,9 @@ def _times(text: str, factor: float) -> str:
 def scaled(frame: pd.DataFrame, rows: slice, factor: float) -> pd.DataFrame:
     frame = frame.copy()
     for name in PRICES:
-        column = frame.columns.get_loc(name)
-        frame.iloc[rows, column] = [_times(t, factor) for t in frame[name].iloc[rows]]
+        texts = frame[name].tolist()
+        texts[rows] = [_times(t, factor) for t in texts[rows]]
+        frame[name] = texts
     return frame
 
 
@@ -212,24 +214,28 @@ def conflicting_duplicate(frame: pd.DataFrame) -> Mutant:
 
 
 def cell(frame: pd.DataFrame, column: str, value: str, code: str) -> Mutant:
-    frame, k = frame.copy(), len(frame) // 2
-    frame.iloc[k, frame.columns.get_loc(column)] = value
-    return Mutant(csv_of(frame), frozenset({code}), days_of(frame, [k]))
+    k = len(frame) // 2
+    texts = frame[column].tolist()
+    texts[k] = value
+    changed = frame.assign(**{column: texts})
+    return Mutant(csv_of(changed), frozenset({code}), days_of(frame, [k]))
 
 
 def stale_closes(frame: pd.DataFrame) -> Mutant:
     """A close repeated on eight sessions, in a file of closes alone."""
-    frame, k = frame[["date", "close"]].copy(), len(frame) // 2
-    frame.iloc[k : k + 8, 1] = frame.iloc[k - 1, 1]
-    return Mutant(csv_of(frame), frozenset({"stale-run"}), days_of(frame, slice(k, k + 8)))
+    k = len(frame) // 2
+    closes = frame["close"].tolist()
+    closes[k : k + 8] = [closes[k - 1]] * 8
+    filled = frame[["date"]].assign(close=closes)
+    return Mutant(csv_of(filled), frozenset({"stale-run"}), days_of(frame, slice(k, k + 8)))
 
 
 MUTATIONS: dict[str, Callable[[pd.DataFrame], Mutant]] = {
     **{
-        f"scale_break_{k:g}": lambda f, k=k: scale_break(f, k)
+        f"scale_break_{k:g}": partial(scale_break, factor=k)
         for k in (0.01, 1 / 12, 0.1, 0.25, 0.5, 2, 4, 10, 12, 15, 25, 100)
     },
-    **{f"scale_block_{k:g}": lambda f, k=k: scale_block(f, k) for k in (0.1, 0.5, 3, 10, 15, 100)},
+    **{f"scale_block_{k:g}": partial(scale_block, factor=k) for k in (0.1, 0.5, 3, 10, 15, 100)},
     "scaled_last_row": scaled_last_row,
     "phantom_weekends": lambda f: phantom_weekends(f, 1.0),
     "phantom_weekends_x15": lambda f: phantom_weekends(f, 15.0),
