@@ -175,10 +175,9 @@ def _apply(
     snapshots: Mapping[str, Snapshot] | None = None,
 ) -> None:
     """Write a judged file and its verdict, in the caller's transaction."""
-    atomic_refusal = imported.mode == Import.Mode.ATOMIC and verdict.rows_rejected > 0
+    refused = _is_refused(imported, verdict)
     changed = 0
-    takes = verdict.status is not Status.REFUSED and not atomic_refusal and not imported.dry_run
-    if takes:
+    if not refused and not imported.dry_run:
         changed = feed_writers.write(
             verdict,
             client=imported.client,
@@ -189,7 +188,6 @@ def _apply(
         )
     if changed:
         data_version_bump(imported.client)
-    refused = verdict.status is Status.REFUSED or atomic_refusal
     # A refused or atomic file gives nothing: all of its rows count as rejected.
     accepted = 0 if refused else verdict.rows_accepted
     imported.status = Import.Status.REFUSED if refused else Import.Status.DONE
@@ -229,6 +227,14 @@ def _apply(
         )
         for problem in verdict.problems[:_STORED_PROBLEMS]
     )
+
+
+def _is_refused(imported: Import, verdict: FileVerdict) -> bool:
+    """Nothing is taken of a bad file, of an atomic one with a bad row, or of prices whose split
+    basis is unknown: their rows are fine among themselves and would make a jump on file."""
+    in_unknown_basis = verdict.basis_change is not None and not verdict.basis_change.explained
+    misses_a_row = imported.mode == Import.Mode.ATOMIC and verdict.rows_rejected > 0
+    return verdict.status is Status.REFUSED or in_unknown_basis or misses_a_row
 
 
 def _load_reference_data(folder: Path, *, is_synthetic: bool) -> None:
