@@ -96,14 +96,18 @@ class Postgres:
         )
 
     def wait(self) -> None:
-        """Block until the server answers, then make sure of roles and database."""
+        """Block until the server answers, then make sure of roles and database.
+
+        The server may be another process's: then nothing was started here.
+        """
         deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
                 connection = self._connect(SUPERUSER, "postgres")
                 break
             except psycopg.OperationalError as error:
-                if not self.is_alive() or time.monotonic() > deadline:
+                ended = self._child is not None and not self.is_alive()
+                if ended or time.monotonic() > deadline:
                     raise EmbeddedError(
                         f"PostgreSQL did not start ({str(error).strip()}); its log ends with:\n"
                         + self.log_tail()

@@ -7,12 +7,13 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from riskapi.embedded.postgres import APP, OWNER, VOLATILE, Postgres
 from riskapi.embedded.processes import Guard
-from riskapi.embedded.state import EmbeddedError, StateFolder, server_account
+from riskapi.embedded.state import SECRETS, EmbeddedError, StateFolder, server_account
 from riskapi.embedded.valkey import Valkey
 
 
@@ -68,14 +69,24 @@ def export(environment: Mapping[str, str]) -> None:
 
 @contextlib.contextmanager
 def reachable_servers() -> Iterator[None]:
-    """Servers for one command: those of a running `up`, else ones of its own until it ends."""
+    """Servers for one command: those of a running `up`, else ones of its own until it ends.
+
+    A deployment that gives addresses and secrets needs none, nor a folder to keep them in.
+    """
+    if all(name in os.environ for name in ("DATABASE_URL", "BROKER_URL", *SECRETS)):
+        yield
+        return
     state = StateFolder.of_checkout(server_account())
     guard = Guard()
     servers = Servers(state, guard)
     export(servers.environment())
-    if not state.try_lock():
-        yield
-        return
+    while not state.try_lock("command"):
+        if state.holder() == "up":
+            servers.wait()
+            yield
+            return
+        # The servers of another command end with it.
+        time.sleep(0.2)
     try:
         servers.start()
         servers.wait()
@@ -102,10 +113,7 @@ class TestServers:
         self._guard = Guard()
         self._servers = Servers(self._state, self._guard, VOLATILE)
         self._started = False
-        export(
-            self._servers.environment()
-            | {name: secrets.token_urlsafe(48) for name in ("RISK_SECRET_KEY", "RISK_KEY_PEPPER")}
-        )
+        export(self._servers.environment() | {name: secrets.token_urlsafe(48) for name in SECRETS})
 
     def start(self) -> Servers:
         """Start both servers, or return those already running."""

@@ -15,6 +15,9 @@ from pathlib import Path
 
 from riskapi.embedded.bootstrap import ROOT
 
+#: What a process must be given so that signatures and hashed keys outlive it.
+SECRETS = ("RISK_SECRET_KEY", "RISK_KEY_PEPPER")
+
 #: A unix socket's path ends at 107 bytes; PostgreSQL adds "/.s.PGSQL.5432.lock" to the folder's.
 _LONGEST_SOCKET_FOLDER = 107 - len("/.s.PGSQL.5432.lock")
 
@@ -111,7 +114,7 @@ class StateFolder:
             return inside
         return Path("/tmp") / f"riskapi-{os.geteuid()}-{_short_hash(self.path)}"  # noqa: S108 - checked by private_folder
 
-    def try_lock(self) -> bool:
+    def try_lock(self, holder: str) -> bool:
         """Become the process that runs the servers of this folder, until it ends."""
         handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -119,8 +122,14 @@ class StateFolder:
         except BlockingIOError:
             os.close(handle)
             return False
+        os.truncate(handle, 0)
+        os.write(handle, holder.encode())
         self._lock = handle
         return True
+
+    def holder(self) -> str:
+        """What the process that holds, or last held, the lock called itself."""
+        return (self.path / "lock").read_text()
 
     def unlock(self) -> None:
         """Let another process run the servers."""
@@ -132,9 +141,7 @@ class StateFolder:
         """Random secrets of this installation, made once, readable by its user alone."""
         path = self.path / "secrets.json"
         if not path.exists():
-            fresh = {
-                name: secrets.token_urlsafe(48) for name in ("RISK_SECRET_KEY", "RISK_KEY_PEPPER")
-            }
+            fresh = {name: secrets.token_urlsafe(48) for name in SECRETS}
             scratch = path.with_suffix(".new")
             with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT, 0o600), "w") as handle:
                 json.dump(fresh, handle)

@@ -72,19 +72,21 @@ class Supervisor:
         """Where the web server answers."""
         return f"http://{HOST}:{self.port}"
 
-    def start_web_and_worker(self, port: int) -> None:
-        """Start what the first results need; both load while the caller does something else."""
+    def start_web(self, port: int) -> None:
+        """Start the web server; it loads while the caller does something else."""
         self.port = port
         web = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST]
         web += ["--port", str(port), "--workers", "1", "--blocking-threads", "8"]
         web += ["--respawn-failed-workers", "riskapi.wsgi:application"]
+        self._start(Service("web", web, {"RISK_DB_POOL": "1"}))
+
+    def start_worker(self) -> None:
+        """Start the worker; its tables must be there."""
         worker = [*_celery("worker"), "--pool", "prefork", "--concurrency", "2"]
         worker += ["--without-gossip", "--without-mingle"]
-        self._start(Service("web", web, {"RISK_DB_POOL": "1"}))
         # One thread for each child: OpenBLAS and fork do not agree, and there are two children.
-        self._start(
-            Service("worker", worker, {"OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"})
-        )
+        threads = {"OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+        self._start(Service("worker", worker, threads))
 
     def start_relay_and_scheduler(self) -> None:
         """Start what keeps the service going once it serves."""
@@ -174,7 +176,7 @@ def run(argv: Sequence[str], run_command: Callable[[Sequence[str]], int]) -> int
     """
     global _prepared  # noqa: PLW0603 - Django creates the command object, it takes no argument
     state = StateFolder.of_checkout(server_account())
-    if not state.try_lock():
+    if not state.try_lock("up"):
         raise EmbeddedError(
             f"another start runs with the data in {state.path}: end it first, or set "
             "RISK_STATE_DIR to another folder for a second one"

@@ -62,10 +62,11 @@ class Valkey:
         self._child = self._guard.start(command, log=self._log)
 
     def wait(self) -> None:
-        """Block until the server answers."""
+        """Block until the server answers, be it this process's or another's."""
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():
-            if not self.is_alive() or time.monotonic() > deadline:
+            ended = self._child is not None and not self.is_alive()
+            if ended or time.monotonic() > deadline:
                 raise EmbeddedError(f"Valkey did not start; see {self._log}")
             time.sleep(0.02)
 

@@ -79,12 +79,13 @@ class Command(BaseCommand):
     ) -> first_results.Sample:
         running.servers.wait()
         self._progress.say("PostgreSQL and Valkey answer")
-        if migrate():
-            self._progress.say("tables are up to date")
         port = supervisor.free_port(wanted_port)
         if port != wanted_port:
             self._progress.say(f"port {wanted_port} is taken, using {port}")
-        running.start_web_and_worker(port)
+        running.start_web(port)
+        if migrate():
+            self._progress.say("tables are up to date")
+        running.start_worker()
         sample = first_results.load_sample(market)
         for remark in sample.remarks:
             self._progress.say(remark)

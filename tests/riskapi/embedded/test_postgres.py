@@ -100,10 +100,10 @@ def test_nobody_else_enters_the_socket_folder(start: Start) -> None:
 
 def test_second_supervisor_on_the_same_folder_is_told_so(state: StateFolder) -> None:
     other = StateFolder(state.path, state.account)
-    assert state.try_lock()
-    assert not other.try_lock()
+    assert state.try_lock("up")
+    assert not other.try_lock("up")
     state.unlock()
-    assert other.try_lock()
+    assert other.try_lock("up")
     other.unlock()
 
 
