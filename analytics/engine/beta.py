@@ -26,6 +26,7 @@ from analytics.engine.errors import (
     error_from,
 )
 from analytics.engine.regression import (
+    Regression,
     bartlett_variance,
     common_samples,
     constant_rows,
@@ -45,8 +46,10 @@ from analytics.engine.types import (
     IntArray,
 )
 
-# A neighboring session's correlation counts when it is significant and at least this share of the
-# same-day one: an asset that trades half a day late has two equal peaks, not one displaced peak.
+# A neighboring session counts when what it explains beyond the same session is significant and at
+# least this share of the same-session correlation: an asset that trades half a day late has two
+# equal peaks, not one displaced peak. Looking beyond the same session keeps a benchmark's own
+# serial correlation from counting.
 _ASYNCHRONOUS_SHARE = 0.5
 _ASYNCHRONOUS_SIGMAS = 3.0
 
@@ -271,7 +274,7 @@ def semiconductor_beta(
         floats["durbin_watson"][answered] = durbin_watson(fit.residuals)
         lags[answered] = group_lags
         lead_lag[answered] = correlations
-        asynchronous[answered] = _is_asynchronous(correlations, columns.size)
+        asynchronous[answered] = _is_asynchronous(fit, x, correlations[:, 1])
     return BetaBatch(
         **floats,
         n_obs=n_obs,
@@ -318,10 +321,18 @@ def _lead_lag_correlation(y: FloatArray, x: FloatArray) -> FloatArray:
     return correlation
 
 
-def _is_asynchronous(correlation: FloatArray, n_obs: int) -> BoolArray:
-    neighbor = np.maximum(np.abs(correlation[:, 0]), np.abs(correlation[:, 2]))
-    significant = neighbor > _ASYNCHRONOUS_SIGMAS / np.sqrt(n_obs)
-    flagged: BoolArray = significant & (neighbor >= _ASYNCHRONOUS_SHARE * np.abs(correlation[:, 1]))
+def _is_asynchronous(fit: Regression, x: FloatArray, same_session: FloatArray) -> BoolArray:
+    centered = x - x.mean()
+    sum_of_squares = float(centered @ centered)
+    beyond = np.maximum(
+        np.abs(fit.residuals[:, 1:] @ centered[:-1]), np.abs(fit.residuals[:, :-1] @ centered[1:])
+    )
+    unexplained = np.sqrt(fit.residual_sum_of_squares * sum_of_squares)
+    total = np.sqrt(fit.total_sum_of_squares * sum_of_squares)
+    significant = beyond > _ASYNCHRONOUS_SIGMAS / np.sqrt(x.shape[0]) * unexplained
+    flagged: BoolArray = significant & (
+        beyond >= _ASYNCHRONOUS_SHARE * np.abs(same_session) * total
+    )
     return flagged
 
 

@@ -154,6 +154,16 @@ def test_an_asset_that_trades_together_is_not_flagged(pair: Pair) -> None:
     assert not beta.semiconductor_beta(*pair).at(0).asynchronous
 
 
+def test_serial_correlation_of_the_benchmark_is_not_taken_for_late_trading(
+    rng: np.random.Generator,
+) -> None:
+    x = rng.normal(0, 0.02, 500)
+    x[1:] -= 0.9 * x[:-1].copy()
+    result = beta.semiconductor_beta(1.5 * x + rng.normal(0, 0.005, 500), x).at(0)
+    assert abs(result.lead_lag_correlation[0]) > 0.4
+    assert not result.asynchronous
+
+
 def test_the_interval_covers_the_true_beta_about_95_times_in_100() -> None:
     rng = np.random.default_rng(7)
     x = rng.normal(0, 0.02, 252)
