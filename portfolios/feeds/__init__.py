@@ -4,6 +4,7 @@ Pure: bytes in, a verdict out. No Django, no database, no clock. Never alters a 
 a row is accepted as it stands, accepted without a cell that is named, or rejected with the reason.
 """
 
+from portfolios.feeds.actions import distributions_of, splits_of
 from portfolios.feeds.hints import Distribution, FeedHints, LeverageHint, Split, StoredSeries
 from portfolios.feeds.reading import kind_of_path, read_file, read_folder
 from portfolios.feeds.verdict import (
@@ -35,7 +36,9 @@ __all__ = [
     "SplitSeen",
     "Status",
     "StoredSeries",
+    "distributions_of",
     "kind_of_path",
     "read_file",
     "read_folder",
+    "splits_of",
 ]

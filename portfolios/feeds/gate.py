@@ -19,6 +19,7 @@ from portfolios.feeds.verdict import (
 
 JUMP = float(np.log(1.4))  # a day beyond +40 % or -29 % needs a reason
 QUIET_JUMP = 0.15  # between closes, without the crowd that news brings
+CROWDED_JUMP = float(np.log(1.6))  # AMD on 2016-04-22: +52 % on sixteen times its volume
 ROBUST_SIGMAS = 6.0
 UNEXPLAINED = 0.10  # of log return, beyond multiple times index
 SHARE_OF_EXPECTED = 0.75  # SOXL on 2020-03-17: +9.9 % where three times the index was +26 %
@@ -182,9 +183,10 @@ def _suspicious(closes: Closes, moves: Moves, hints: FeedHints) -> NDArray[np.bo
         surge = volume[1:] / _median_before(volume)[1:]
         turnover = surge * closes.close[1:] / previous
     traded = overnight < 0.5  # the open stood near the old level: the day's trading moved it
-    crowded = (surge >= 3) & (turnover >= 3) & (size < np.log(2))
+    crowded = (surge >= 3) & (turnover >= 3) & (size < CROWDED_JUMP)
     large = (size > np.maximum(_limit(hints), ROBUST_SIGMAS * moves.sigma)) & ~traded & ~crowded
-    quiet = (surge < 2.5) & (overnight > 0.5) & (hints.leverage is None)
+    quiet = (surge < 2.5) | (np.isnan(surge) & (size > 12 * moves.sigma))
+    quiet &= (overnight > 0.5) & (hints.leverage is None)
     small = (size > np.maximum(QUIET_JUMP, 8 * moves.sigma)) & quiet
     suspicious = np.where(with_index, beyond_index, large | small) & (closes.gaps <= LONG_GAP)
     confirmed = np.array(sorted(hints.confirmed_days), dtype="datetime64[D]")
@@ -420,6 +422,7 @@ def check_adjusted(ledger: Ledger, hints: FeedHints, unapplied: tuple[SplitSeen,
             ledger.drop_cell(i, "adj_close", "adjusted-close-unadjusted", "equals close")
         return
     steps = np.diff(quotient)
+    _compare_with_distributions(ledger, hints, days, closes.close[both], steps)
     wrong = np.flatnonzero((steps > UNEXPLAINED) | (steps < -0.02)) + 1
     if not len(wrong):
         return
@@ -442,6 +445,24 @@ def check_adjusted(ledger: Ledger, hints: FeedHints, unapplied: tuple[SplitSeen,
             ledger.drop_cell(
                 i, "adj_close", "adjusted-close-jump", "not comparable with the other side"
             )
+
+
+def _compare_with_distributions(
+    ledger: Ledger, hints: FeedHints, days: NDArray[np.datetime64], close: Floats, steps: Floats
+) -> None:
+    """Notes when the steps of adj_close are another size than the distributions on file."""
+    ratios = []
+    for paid in hints.distributions:
+        place = int(np.searchsorted(days, np.datetime64(paid.ex_date)))
+        if 0 < place < len(days) and paid.amount > 1e-4 * close[place - 1]:
+            ratios.append(np.expm1(steps[place - 1]) * close[place - 1] / paid.amount)
+    middle = float(np.median(ratios)) if len(ratios) >= 3 else 1.0
+    if not 0.5 < middle < 2:
+        ledger.note(
+            "distributions-contradict",
+            f"adj_close steps by {middle:.3g} times the distributions on file (middle of "
+            f"{len(ratios)}): the amounts on file may be in cents or in another share basis",
+        )
 
 
 def _is_unadjusted(

@@ -256,7 +256,8 @@ def read_folder(
     """Files of a folder in the form of `market/`, in the order in which each can be judged best.
 
     `after` names tickers to be loaded after all other prices: leveraged funds, whose index is then
-    known. The folder `dirty` and files of no known kind are left out.
+    known. The folder `dirty` and files of no known kind are left out. Distributions come after
+    the prices their amounts are judged by; the caller may read them before as hints for prices.
     """
     found: list[tuple[int, bool, str, Path, Kind]] = []
     for path in sorted(folder.rglob("*")):

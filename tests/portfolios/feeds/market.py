@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import os
-from collections import defaultdict
-from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from portfolios.feeds import Distribution, FeedHints, LeverageHint, Split, StoredSeries
+from portfolios.feeds import (
+    Distribution,
+    FeedHints,
+    LeverageHint,
+    Split,
+    StoredSeries,
+    distributions_of,
+    read_file,
+    splits_of,
+)
 
 _BESIDE = Path(__file__).resolve().parents[4] / "shared" / "market"
 MARKET = Path(os.environ.get("RISK_MARKET_DATA", str(_BESIDE)))
@@ -35,20 +41,10 @@ def series(ticker: str) -> StoredSeries:
 
 
 @cache
-def _actions() -> tuple[dict[str, list[Split]], dict[str, list[Distribution]]]:
-    splits, paid = defaultdict(list), defaultdict(list)
-    with (MARKET / "splits.csv").open() as lines:
-        for row in csv.DictReader(lines):
-            day = date.fromisoformat(row["effective_date"])
-            split = Split(day, float(row["new_shares"]), float(row["old_shares"]))
-            splits[row["ticker"]].append(split)
-    with (MARKET / "distributions.csv").open() as lines:
-        for row in csv.DictReader(lines):
-            amount = Distribution(
-                date.fromisoformat(row["ex_date"]), float(row["amount_per_share"])
-            )
-            paid[row["ticker"]].append(amount)
-    return splits, paid
+def _actions() -> tuple[dict[str, tuple[Split, ...]], dict[str, tuple[Distribution, ...]]]:
+    splits = read_file(MARKET / "splits.csv", name="splits.csv")
+    paid = read_file(MARKET / "distributions.csv", name="distributions.csv")
+    return splits_of(splits), distributions_of(paid)
 
 
 def hints_for(ticker: str, *, stored: bool = False) -> FeedHints:
@@ -59,8 +55,8 @@ def hints_for(ticker: str, *, stored: bool = False) -> FeedHints:
         leverage = LeverageHint(multiple, series(index).dates, series(index).close)
     return FeedHints(
         symbol=ticker,
-        splits=tuple(splits.get(ticker, ())),
-        distributions=tuple(paid.get(ticker, ())),
+        splits=splits.get(ticker, ()),
+        distributions=paid.get(ticker, ()),
         leverage=leverage,
         stored=series(ticker) if stored else None,
     )

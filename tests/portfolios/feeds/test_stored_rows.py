@@ -189,3 +189,13 @@ def test_confirmed_day_is_accepted() -> None:
     assert _verdict(jumpy, FeedHints()).rows_accepted < len(jumpy)
     confirmed = FeedHints(confirmed_days=frozenset({DAYS[200].item()}))
     assert _verdict(jumpy, confirmed).status is Status.ACCEPTED
+
+
+def test_distributions_in_cents_are_noted_against_adjusted_closes() -> None:
+    days = [DAYS[k].item() for k in range(40, len(FRAME), 63)]
+    dollars = FeedHints(distributions=tuple(Distribution(d, 0.35) for d in days))
+    assert "distributions-contradict" not in {n.code for n in _verdict(FRAME, dollars).notes}
+    cents = FeedHints(distributions=tuple(Distribution(d, 35.0) for d in days))
+    verdict = _verdict(FRAME, cents)
+    assert verdict.status is Status.ACCEPTED
+    assert "distributions-contradict" in {n.code for n in verdict.notes}

@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 
 from portfolios.feeds import (
+    Distribution,
     FeedHints,
     FileVerdict,
     Kind,
     Status,
     StoredSeries,
+    distributions_of,
     kind_of_path,
     read_file,
     read_folder,
+    splits_of,
 )
 
 SPLITS = "ticker,effective_date,new_shares,old_shares,kind\n"
@@ -162,3 +165,11 @@ def test_folder_is_read_in_loading_order(tmp_path: Path) -> None:
 def test_dates_are_given_as_dates() -> None:
     verdict = _verdict(SPLITS + "NVDA,2024-06-10,10,1,forward\n")
     assert verdict.accepted["effective_date"].to_pylist() == [date(2024, 6, 10)]
+
+
+def test_actions_become_hints_by_ticker() -> None:
+    splits = _verdict(SPLITS + "NVDA,2024-06-10,10,1,forward\nNVDA,2021-07-20,4,1,forward\n")
+    dates = [(s.effective_date, s.new_shares) for s in splits_of(splits)["NVDA"]]
+    assert dates == [(date(2021, 7, 20), 4.0), (date(2024, 6, 10), 10.0)]
+    paid = distributions_of(_verdict(PAID + "SPY,2024-06-21,1.75902\n"))
+    assert paid == {"SPY": (Distribution(date(2024, 6, 21), 1.75902),)}
