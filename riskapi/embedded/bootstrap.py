@@ -234,8 +234,12 @@ def exclusive(path: Path) -> Iterator[None]:
     The processes started meanwhile inherit the lock: an installer that outlives its killed parent
     must be waited for as well.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("w")
+    except OSError as error:
+        _fail(f"cannot write to {path.parent} ({error.strerror}); set XDG_CACHE_HOME to a folder")
+    with handle:
         os.set_inheritable(handle.fileno(), True)  # noqa: FBT003 - positional-only
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -78,7 +78,7 @@ class Command(BaseCommand):
         self, running: supervisor.Supervisor, wanted_port: int, market: str | None
     ) -> first_results.Sample:
         running.servers.wait()
-        self._progress.say("PostgreSQL and Valkey answer")
+        self._progress.say("database and broker are there")
         port = supervisor.free_port(wanted_port)
         if port != wanted_port:
             self._progress.say(f"port {wanted_port} is taken, using {port}")
