@@ -422,7 +422,12 @@ def check_adjusted(ledger: Ledger, hints: FeedHints, unapplied: tuple[SplitSeen,
             ledger.drop_cell(i, "adj_close", "adjusted-close-unadjusted", "equals close")
         return
     steps = np.diff(quotient)
-    _compare_with_distributions(ledger, hints, days, closes.close[both], steps)
+    if _exceeds_distributions(ledger, hints, days, closes.close[both], steps):
+        for i in rows.tolist():
+            ledger.drop_cell(
+                i, "adj_close", "distributions-misscaled", "not by the distributions on file"
+            )
+        return
     wrong = np.flatnonzero((steps > UNEXPLAINED) | (steps < -0.02)) + 1
     if not len(wrong):
         return
@@ -447,22 +452,32 @@ def check_adjusted(ledger: Ledger, hints: FeedHints, unapplied: tuple[SplitSeen,
             )
 
 
-def _compare_with_distributions(
+def _exceeds_distributions(
     ledger: Ledger, hints: FeedHints, days: NDArray[np.datetime64], close: Floats, steps: Floats
-) -> None:
-    """Notes when the steps of adj_close are another size than the distributions on file."""
+) -> bool:
+    """Whether adj_close steps by a multiple of the distributions on file.
+
+    Steps of a small part of them speak against the amounts on file (cents), and are noted only.
+    """
     ratios = []
     for paid in hints.distributions:
         place = int(np.searchsorted(days, np.datetime64(paid.ex_date)))
         if 0 < place < len(days) and paid.amount > 1e-4 * close[place - 1]:
             ratios.append(np.expm1(steps[place - 1]) * close[place - 1] / paid.amount)
     middle = float(np.median(ratios)) if len(ratios) >= 3 else 1.0
-    if not 0.5 < middle < 2:
+    text = f"adj_close steps by {middle:.3g} times the distributions on file (of {len(ratios)})"
+    if middle > 2:
+        ledger.of_file(
+            "distributions-misscaled",
+            f"{text}: adjusted in a wrong share basis or in cents; adj_close left out",
+            suggestion="send adjusted closes in the share basis of the closes, or none",
+        )
+    elif middle < 0.5:
         ledger.note(
             "distributions-contradict",
-            f"adj_close steps by {middle:.3g} times the distributions on file (middle of "
-            f"{len(ratios)}): the amounts on file may be in cents or in another share basis",
+            f"{text}: the amounts on file may be in cents or in another share basis",
         )
+    return middle > 2
 
 
 def _is_unadjusted(

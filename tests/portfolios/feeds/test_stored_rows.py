@@ -199,3 +199,16 @@ def test_distributions_in_cents_are_noted_against_adjusted_closes() -> None:
     verdict = _verdict(FRAME, cents)
     assert verdict.status is Status.ACCEPTED
     assert "distributions-contradict" in {n.code for n in verdict.notes}
+
+
+@pytest.mark.parametrize("times", [4, 40])
+def test_adjusted_closes_by_misscaled_distributions_are_left_out(times: int) -> None:
+    places = range(40, len(FRAME), 63)
+    factor = np.ones(len(FRAME))
+    for k in places:
+        factor[:k] *= 1 - times * 0.35 / CLOSE[k - 1]
+    wrong = FRAME.assign(adj_close=[f"{c:.6f}" for c in CLOSE * factor])
+    paid = tuple(Distribution(DAYS[k].item(), 0.35) for k in places)
+    verdict = _verdict(wrong, FeedHints(distributions=paid))
+    assert verdict.codes == {"distributions-misscaled"}
+    assert verdict.accepted["adj_close"].null_count == verdict.rows_accepted == len(FRAME)
