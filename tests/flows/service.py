@@ -6,11 +6,13 @@ Celery worker, the relay. Tests may kill any of them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +21,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,14 @@ from riskapi.embedded.supervisor import HOST, LOCAL, free_port
 from riskapi.embedded.valkey import Valkey
 
 _READY_SECONDS = 60.0
+_STRANGER = """
+from portfolios.models import Client
+from portfolios.services.api_keys import api_key_create
+from portfolios.tenancy import operator_scope
+with operator_scope():
+    client, _ = Client.objects.get_or_create(slug="stranger", defaults={"name": "Stranger"})
+    print(api_key_create(client, "flow")[1])
+"""
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,7 @@ class Answer:
     """What came back."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Message[str, str]
     content: bytes
 
     @property
@@ -70,7 +81,7 @@ class Api:
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         if data is not None:
             named.setdefault("Content-Type", "application/json")
-        request = urllib.request.Request(
+        request = urllib.request.Request(  # noqa: S310 - our own http address
             self.base_url + path, data=data, headers=named, method=method
         )
         try:
@@ -84,18 +95,19 @@ class Api:
 class Service:
     """An installation of its own: servers, web, worker, relay."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
         account = server_account()
         self.state = StateFolder(Path(tempfile.mkdtemp(prefix="riskapi-flow-")), account)
         self.state.create()
         self.guard = Guard()
-        self.postgres = Postgres(self.state, self.guard, VOLATILE)
+        self.postgres = Postgres(self.state, self.guard, None if durable else VOLATILE)
         self.valkey = Valkey(self.state, self.guard)
         self.port = free_port(18_000)
         self.base_url = f"http://{HOST}:{self.port}"
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._environment = {
             **os.environ,
+            "DJANGO_SETTINGS_MODULE": "riskapi.settings",
             "DATABASE_URL": self.postgres.url(APP),
             "DATABASE_OWNER_URL": self.postgres.url(OWNER),
             "BROKER_URL": self.valkey.url(),
@@ -114,6 +126,13 @@ class Service:
         for name in ("web", "worker", "relay"):
             self.launch(name)
         self.wait_until(lambda: Api(self.base_url, None).get("/readyz").status == 200)
+
+    def adopt(self) -> None:
+        """Let this very process use the installation's tables through Django."""
+        os.environ.update(self._environment)
+        import django
+
+        django.setup()
 
     def manage(self, *arguments: str) -> str:
         """Run a management command to its end; what it printed."""
@@ -135,24 +154,21 @@ class Service:
 
     def launch(self, name: str) -> None:
         """Start web, worker or relay."""
-        python = sys.executable
-        command, extra = {
-            "web": (
-                [python, "-m", "granian", "--interface", "wsgi", "--host", HOST]
-                + ["--port", str(self.port), "--workers", "1", "--blocking-threads", "8"]
-                + ["riskapi.wsgi:application"],
-                {"RISK_DB_POOL": "1"},
-            ),
-            "worker": (
-                [python, "-m", "celery", "-A", "riskapi.celery", "worker", "--loglevel", "INFO"]
-                + ["--pool", "prefork", "--concurrency", "2", "--without-gossip"]
-                + ["--without-mingle"],
-                {},
-            ),
-            "relay": ([python, "manage.py", "relay"], {}),
-        }[name]
+        web = ["-m", "granian", "--interface", "wsgi", "--host", HOST, "--port", str(self.port)]
+        web += ["--workers", "1", "--blocking-threads", "8", "riskapi.wsgi:application"]
+        worker = ["-m", "celery", "-A", "riskapi.celery", "worker", "--loglevel", "INFO"]
+        worker += [
+            "--pool",
+            "prefork",
+            "--concurrency",
+            "2",
+            "--without-gossip",
+            "--without-mingle",
+        ]
+        command = {"web": web, "worker": worker, "relay": ["manage.py", "relay"]}[name]
+        extra = {"RISK_DB_POOL": "1"} if name == "web" else {}
         self._children[name] = self.guard.start(
-            command,
+            [sys.executable, *command],
             log=self.state.logs / f"{name}.log",
             environment={**self._environment, **extra},
             cwd=ROOT,
@@ -165,11 +181,49 @@ class Service:
         child.wait()
         self.guard.forget(child)
 
-    def pid(self, name: str) -> int:
-        return self._children[name].pid
+    def mend(self) -> None:
+        """Start again whatever has ended."""
+        for server in (self.postgres, self.valkey):
+            if not server.is_alive():
+                server.start()
+                server.wait()
+        for name in ("web", "worker", "relay"):
+            if name not in self._children or self._children[name].poll() is not None:
+                self.launch(name)
+        self.wait_until(lambda: Api(self.base_url, None).get("/readyz").status == 200)
 
-    def log(self, name: str) -> str:
-        return (self.state.logs / f"{name}.log").read_text()
+    def stranger_key(self) -> str:
+        """The key of a client that has nothing."""
+        made = self.manage("shell", "--no-imports", "-c", _STRANGER)
+        return made.strip()
+
+    def status_of_upload(
+        self, path: str, n_bytes: int, api: Api, headers: Mapping[str, str]
+    ) -> int:
+        """Send zeros until the server has had enough; the status it answers with."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named |= {"Host": HOST, "Authorization": f"Bearer {api.key}", "Connection": "close"}
+        named["Content-Length"] = str(n_bytes)
+        head = "".join(f"{name}: {value}\r\n" for name, value in named.items())
+        with socket.create_connection((HOST, self.port), timeout=60) as connection:
+            connection.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode())
+            with contextlib.suppress(ConnectionError):
+                for _ in range(n_bytes // 1_000_000):
+                    connection.sendall(b"0" * 1_000_000)
+            return int(connection.recv(4_096).split()[1])
+
+    def peak_megabytes(self, name: str) -> float:
+        """The most memory that any process of a child's group has held."""
+        leader = self._children[name].pid
+        peaks = [0.0]
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if os.getpgid(int(folder.name)) == leader:
+                    status = (folder / "status").read_text()
+                    peaks.append(float(status.split("VmHWM:")[1].split()[0]) / 1024)
+            except (OSError, IndexError):
+                continue
+        return max(peaks)
 
     def wait_until(self, holds: Callable[[], bool], seconds: float = _READY_SECONDS) -> None:
         """Poll until something holds; an unreachable server is not an answer yet."""

@@ -20,9 +20,19 @@ class Worker:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [
-                    sys.executable, "-m", "celery", "-A", "riskapi.celery", "worker",
-                    "--concurrency", str(concurrency), "--loglevel", "WARNING",
-                    "--without-gossip", "--without-mingle", "--without-heartbeat",
+                    sys.executable,
+                    "-m",
+                    "celery",
+                    "-A",
+                    "riskapi.celery",
+                    "worker",
+                    "--concurrency",
+                    str(concurrency),
+                    "--loglevel",
+                    "WARNING",
+                    "--without-gossip",
+                    "--without-mingle",
+                    "--without-heartbeat",
                 ],
                 cwd=ROOT,
                 env={**os.environ, **environment},

@@ -1,0 +1,102 @@
+"""Interleaved timing: every round runs every contender once, so that noise hits all alike."""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from rich.console import Console
+from rich.table import Table
+
+ROUNDS = 7
+_console = Console(width=150)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One contender of a case: seconds per round, and how much work a round is."""
+
+    name: str
+    seconds: Sequence[float]
+    work: int
+    unit: str
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+
+def interleaved(
+    contenders: Mapping[str, Callable[[], object]],
+    *,
+    work: int,
+    unit: str,
+    before_each: Callable[[], object] | None = None,
+    rounds: int = ROUNDS,
+) -> list[Row]:
+    """Time the contenders in turn; `before_each` is not timed. The first round warms up."""
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for turn in range(rounds + 1):
+        for name, contender in contenders.items():
+            if before_each is not None:
+                before_each()
+            gc.collect()
+            began = time.perf_counter()
+            contender()
+            taken = time.perf_counter() - began
+            if turn:
+                seconds[name].append(taken)
+    return [Row(name, taken, work, unit) for name, taken in seconds.items()]
+
+
+def show(title: str, rows: Sequence[Row], *, baseline: str, note: str = "") -> None:
+    """Print medians and how many times faster than the baseline each one is."""
+    slow = next(row for row in rows if row.name == baseline)
+    table = Table(title=title, title_justify="left", caption=note, caption_justify="left")
+    table.add_column("contender")
+    for heading in ("median ms", "min ms", "per second", f"ratio to {baseline}"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        table.add_row(
+            row.name,
+            f"{1e3 * row.median:,.2f}",
+            f"{1e3 * min(row.seconds):,.2f}",
+            f"{row.work / row.median:,.0f} {row.unit}",
+            f"{slow.median / row.median:.2f}x",
+        )
+    _console.print(table)
+
+
+def latencies(title: str, samples: Mapping[str, Sequence[float]], note: str = "") -> None:
+    """Print quantiles of request times."""
+    table = Table(title=title, title_justify="left", caption=note, caption_justify="left")
+    table.add_column("request")
+    for heading in ("n", "p50 ms", "p90 ms", "p99 ms", "max ms", "p99 / p50"):
+        table.add_column(heading, justify="right")
+    for name, seconds in samples.items():
+        ordered = sorted(seconds)
+        p50, p90, p99 = (
+            1e3 * ordered[min(int(q * len(ordered)), len(ordered) - 1)] for q in (0.5, 0.9, 0.99)
+        )
+        figures = (p50, p90, p99, 1e3 * ordered[-1])
+        table.add_row(
+            name, str(len(ordered)), *(f"{value:,.1f}" for value in figures), f"{p99 / p50:.2f}"
+        )
+    _console.print(table)
+
+
+def machine() -> None:
+    """Say what was measured on."""
+    packages = ("numpy", "scipy", "pandas", "statsmodels", "numba", "django", "psycopg", "celery")
+    versions = ", ".join(f"{name} {version(name)}" for name in (*packages, "granian"))
+    _console.print(
+        f"Python {platform.python_version()}, {os.cpu_count()} cores, load"
+        f" {os.getloadavg()[0]:.1f}; {versions}; {ROUNDS} interleaved rounds, medians;"
+        " one thread of arithmetic per process"
+    )
