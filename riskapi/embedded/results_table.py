@@ -1,4 +1,4 @@
-"""The first results as a table for people: every number with unit, error, sample and status."""
+"""The first results as a table for people: headline figures with unit, error, sample and status."""
 
 from __future__ import annotations
 
@@ -7,19 +7,45 @@ from typing import Any
 
 from rich.table import Table
 
-_COLUMNS = (
-    "Analysis",
-    "Figure",
-    "Value",
-    "Unit",
-    "Std. error or 95% CI",
-    "Sample",
-    "Status",
-)
+_COLUMNS = ("Analysis", "Figure", "Value", "Unit", "Std. error or 95% CI", "Sample", "Status")
+
+#: Where the headline figures of each analysis are in its result, and what they are called here.
+_HEADLINES: Mapping[str, Mapping[str, str]] = {
+    "semiconductor-beta": {
+        "beta_nav": "beta to semiconductors, leverage looked through",
+        "beta_ignoring_leverage": "beta if leverage were ignored",
+        "two_factor.beta_market": "two-factor: beta to the market",
+        "two_factor.beta_semiconductors": "two-factor: beta to semiconductors",
+        "usd_per_1pct_index": "P&L when the index rises 1%",
+        "nav": "net asset value",
+    },
+    "hedge-effectiveness": {
+        "regression.slope": "regression slope",
+        "regression.r2_estimate": "regression R squared",
+        "variance_reduction": "variance removed",
+        "minimum_variance_hedge.hedge_ratio": "minimum-variance hedge ratio",
+        "dollar_offset.cumulative": "cumulative dollar offset",
+        "coverage_now": "coverage of the hedge now",
+        "verdict": "verdict",
+    },
+    "leveraged-drag": {
+        "index_return": "return of the index",
+        "fund_return": "return of the fund",
+        "decomposition.simple": "  of it multiple x index",
+        "decomposition.convexity": "  of it convexity",
+        "decomposition.variance_cost": "  of it variance cost",
+        "decomposition.financing": "  of it financing",
+        "decomposition.expense": "  of it expense",
+        "decomposition.residual": "  of it residual",
+        "realised_vol": "realized volatility of the index",
+        "forward.median": "median return ahead, no drift",
+        "forward.p_loss": "probability of a loss ahead",
+    },
+}
 
 
 def results_table(runs: Sequence[Mapping[str, Any]], title: str) -> Table:
-    """One row for each number of each unit; a unit without numbers shows its reason."""
+    """The headline figures of each unit; a unit without any shows its reason."""
     table = Table(title=title, title_justify="left")
     for column in _COLUMNS:
         table.add_column(column, justify="right" if column == "Value" else "left", overflow="fold")
@@ -32,40 +58,46 @@ def results_table(runs: Sequence[Mapping[str, Any]], title: str) -> Table:
 
 def _rows_of_run(run: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     kind = str(run.get("kind", ""))
-    units = run.get("units") or {}
+    units: Mapping[str, Mapping[str, Any]] = run.get("units") or {}
     if not units:
-        problem = run.get("problem") or {}
-        reason = str(problem.get("detail") or problem.get("title") or "")
-        yield (kind, reason, "", "", "", "", str(run.get("status", "")))
+        yield (kind, _reason(run), "", "", "", "", str(run.get("status", "")))
     for name, unit in units.items():
-        label = kind if len(units) == 1 else f"{kind} ({name})"
+        label = kind if len(units) == 1 else f"{kind}, {name}"
         status = str(unit.get("status", ""))
-        numbers = list(_numbers(unit.get("result") or {}))
-        if not numbers:
-            problem = unit.get("problem") or {}
-            reason = str(problem.get("detail") or unit.get("reason") or "")
-            yield (label, reason, "", "", "", "", status)
-        for figure, number in numbers:
-            yield (label, figure, *_cells(number), str(number.get("status", status)))
-            label = ""
+        result = unit.get("result")
+        if not result:
+            yield (label, _reason(unit), "", "", "", "", status)
+            continue
+        for path, figure in _HEADLINES.get(kind, {}).items():
+            number = _look_up(result, path)
+            if number is not None:
+                yield (label, figure, *_cells(number), str(number.get("status", status)))
+                label = ""
 
 
-def _numbers(
-    result: Mapping[str, Any], prefix: str = "", depth: int = 2
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The objects with a value and a unit, in the order of the answer."""
-    for key, value in result.items():
-        name = f"{prefix}{key}".replace("_", " ")
-        if isinstance(value, Mapping):
-            if "value" in value:
-                yield name, value
-            elif depth > 1:
-                yield from _numbers(value, f"{prefix}{key}: ", depth - 1)
+def _reason(answer: Mapping[str, Any]) -> str:
+    problem = answer.get("problem") or {}
+    return str(problem.get("detail") or problem.get("title") or "")
+
+
+def _look_up(result: Mapping[str, Any], path: str) -> Mapping[str, Any] | None:
+    """The number at a dotted path, None where this result has none. A bare float is a ratio."""
+    found: Any = result
+    for name in path.split("."):
+        if not isinstance(found, Mapping) or name not in found:
+            return None
+        found = found[name]
+    if isinstance(found, Mapping):
+        return found
+    return {**(result.get("sample") or {}), "value": found, "unit": "1"}
 
 
 def _cells(number: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    value, error, interval = number["value"], number.get("se"), number.get("ci95")
-    shown = f"{value:.4f}" if isinstance(value, float) else "" if value is None else str(value)
+    value, error, interval = number.get("value"), number.get("se"), number.get("ci95")
+    if value is None:
+        shown = str(number.get("reason") or "")
+    else:
+        shown = f"{value:.4f}" if isinstance(value, float) else str(value)
     precision = ""
     if isinstance(error, float):
         precision = f"{error:.4f}"
@@ -73,5 +105,7 @@ def _cells(number: Mapping[str, Any]) -> tuple[str, str, str, str]:
         precision = f"{interval[0]:.4f} to {interval[1]:.4f}"
     sample = ""
     if number.get("n_obs") is not None:
-        sample = f"{number['n_obs']} obs, {number.get('first', '')} to {number.get('last', '')}"
+        sample = f"{number['n_obs']} obs"
+        if number.get("first") and number.get("last"):
+            sample += f", {number['first']} to {number['last']}"
     return shown, str(number.get("unit", "")), precision, sample
