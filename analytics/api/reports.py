@@ -89,9 +89,9 @@ class ReportDetailView(ApiView):
         body = {**_body(_row(report)), "record": report.record}
         if report.state != Report.State.DONE:
             return Response(body, headers={"Retry-After": "1"})
-        return not_modified(request, report.content_hash) or etagged(
-            body, report.content_hash, **{"Cache-Control": _CACHE}
-        )
+        response = not_modified(request, report.content_hash) or etagged(body, report.content_hash)
+        response["Cache-Control"] = _CACHE
+        return response
 
 
 class ReportRerunView(ApiView):

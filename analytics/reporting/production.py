@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from django.db.models import Q
 
@@ -28,12 +28,8 @@ _BACK_OFF = timedelta(seconds=20)
 Measured = Mapping[uuid.UUID, Mapping[str, Mapping[str, Any]]]
 
 
-class Compute(Protocol):
-    """All portfolios of a client in one batch: portfolio id to measure to `{status, result}`."""
-
-    def __call__(
-        self, client: Client, portfolios: Sequence[Portfolio], as_of: date, known_at: datetime
-    ) -> Measured: ...
+#: All portfolios of a client in one batch: portfolio id to measure to `{status, result}`.
+Compute = Callable[[Client, Sequence[Portfolio], date, datetime], Measured]
 
 
 def report_produce(report_id: uuid.UUID, compute: Compute) -> bool:

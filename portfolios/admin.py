@@ -1,0 +1,600 @@
+"""The operator's pages of the facts.
+
+What the tables promise holds here too: facts that are append-only can be read and added to, never
+edited; a position set that is "changed" becomes a new one that supersedes it; nothing that numbers
+rest on is deleted. Every change leaves an audit event.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db.models import Model, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Now
+from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.dateparse import parse_date
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin, StackedInline, TabularInline
+
+from portfolios.errors import DomainError
+from portfolios.models import (
+    ApiKey,
+    AuditEvent,
+    Client,
+    CorporateAction,
+    FxRate,
+    Import,
+    Instrument,
+    LeverageTerms,
+    OptionTerms,
+    Portfolio,
+    Position,
+    PositionSet,
+    Price,
+    RateObservation,
+)
+from portfolios.selectors.positions import position_set_effective
+from portfolios.services.api_keys import SCOPES, api_key_create
+from portfolios.services.audit import audit_record
+from portfolios.services.data_version import data_version_bump
+from portfolios.services.positions import position_set_put
+
+PROBLEMS_SHOWN = 200
+
+
+def actor_of(request: HttpRequest) -> str:
+    """Who the audit names."""
+    return f"admin:{request.user.get_username()}"
+
+
+def pretty_json(value: Any) -> SafeString:
+    text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
+    return format_html('<pre class="overflow-x-auto text-xs whitespace-pre-wrap">{}</pre>', text)
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only
+    """Counts no further than anybody pages: the whole of a table of millions is never counted."""
+
+    LIMIT = 10_000
+
+    @cached_property
+    def count(self) -> int:
+        return len(self.object_list.order_by().values_list("pk")[: self.LIMIT])  # type: ignore[attr-defined]  # a queryset
+
+
+class AuditedAdmin(ModelAdmin):
+    """Shared manners: bounded lists, no deletion, an audit event for every change."""
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+    actions_selection_counter = False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self._audit(request, obj, "create", message)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self._audit(request, obj, "update", message)
+        return super().log_change(request, obj, message)
+
+    def _audit(self, request: HttpRequest, obj: Any, verb: str, message: Any) -> None:
+        audit_record(
+            client=obj if isinstance(obj, Client) else getattr(obj, "client", None),
+            actor=actor_of(request),
+            action=f"{obj._meta.model_name}.{verb}",
+            object_id=getattr(obj, "public_id", str(obj.pk)),
+            request_id=getattr(request, "request_id", ""),
+            detail={"message": message},
+        )
+
+
+class ReadOnlyAdmin(AuditedAdmin):
+    """To look at. Whoever may view it may do just that, superusers too."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class ReadOnlyInline(TabularInline):
+    """Rows to look at."""
+
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Client)
+class ClientAdmin(AuditedAdmin):
+    list_display = ("name", "slug", "base_currency", "is_active", "is_synthetic", "created_at")
+    list_filter = ("is_active", "is_synthetic")
+    search_fields = ("name", "slug")
+    readonly_fields = ("public_id", "created_at")
+
+    def get_prepopulated_fields(
+        self,
+        request: HttpRequest,
+        obj: Any = None,
+    ) -> dict[str, Sequence[str]]:
+        return {} if obj else {"slug": ("name",)}
+
+
+class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    """Scopes as boxes to tick."""
+
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope, scope) for scope in SCOPES], widget=forms.CheckboxSelectMultiple
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ("client", "name", "scopes", "allowed_networks", "expires_at")
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(AuditedAdmin):
+    """Keys are made and revoked here; their text is shown once, when they are made."""
+
+    form = ApiKeyForm
+    list_display = ("name", "key_id", "client", "scope_list", "last_used_at", "expires_at", "live")
+    list_select_related = ("client",)
+    search_fields = ("name", "=key_id", "client__name")
+    autocomplete_fields = ("client",)
+    fields = ("client", "name", "scopes", "allowed_networks", "expires_at")
+    actions = ("revoke",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return obj is None and super().has_change_permission(request, obj)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+        if obj is None:
+            return self.fields
+        return ("client", "name", "key_id", "scopes", "allowed_networks", "created_at",
+                "expires_at", "last_used_at", "revoked_at")  # fmt: skip
+
+    @admin.display(description="scopes")
+    def scope_list(self, key: ApiKey) -> str:
+        return ", ".join(key.scopes)
+
+    @admin.display(boolean=True)
+    def live(self, key: ApiKey) -> bool:
+        expired = key.expires_at is not None and key.expires_at <= datetime.now(UTC)
+        return key.revoked_at is None and not expired
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        made, obj.plaintext = api_key_create(
+            obj.client,
+            obj.name,
+            obj.scopes,
+            allowed_networks=obj.allowed_networks,
+            expires_at=obj.expires_at,
+        )
+        obj.pk, obj.key_id = made.pk, made.key_id
+        obj._state.adding = False
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> Any:
+        """The page with the text itself: in a redirect it would have to be kept somewhere."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "API key made",
+            "opts": self.opts,
+            "key": obj,
+            "plaintext": obj.plaintext,
+        }
+        response = TemplateResponse(request, "portfolios/admin/api_key_made.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    @admin.action(description="Revoke selected keys", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        keys = list(queryset.filter(revoked_at=None))
+        queryset.filter(revoked_at=None).update(revoked_at=Now())
+        for key in keys:
+            self._audit(request, key, "revoke", key.key_id)
+        self.message_user(request, f"{len(keys)} revoked.", messages.SUCCESS)
+
+
+class PositionSetInline(ReadOnlyInline):
+    """The history of a book."""
+
+    model = PositionSet
+    fields = ("as_of", "source", "checksum", "recorded_at", "superseded_at")
+    readonly_fields = fields
+    show_change_link = True
+    per_page = 20
+
+
+@admin.register(Portfolio)
+class PortfolioAdmin(AuditedAdmin):
+    list_display = ("name", "client", "external_id", "benchmark", "latest_set", "is_active")
+    list_filter = ("is_active",)
+    list_select_related = ("client", "benchmark")
+    search_fields = ("name", "external_id", "client__name")
+    autocomplete_fields = ("client", "benchmark", "market_benchmark")
+    readonly_fields = ("public_id", "current_positions", "version", "created_at", "updated_at")
+    inlines = (PositionSetInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Portfolio]:
+        latest = PositionSet.objects.filter(portfolio=OuterRef("pk"), superseded_at=None)
+        queryset: QuerySet[Portfolio] = super().get_queryset(request)
+        return queryset.annotate(
+            latest_set_as_of=Subquery(latest.order_by("-as_of").values("as_of")[:1])
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+        # A book never moves to another client: its rows and results could not follow.
+        return self.readonly_fields if obj is None else ("client", *self.readonly_fields)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            obj.version += 1  # the entity tag of the API
+        super().save_model(request, obj, form, change)
+
+    @admin.display(description="latest positions", ordering="latest_set_as_of")
+    def latest_set(self, portfolio: Any) -> date | None:
+        found: date | None = portfolio.latest_set_as_of
+        return found
+
+    @admin.display(description="positions")
+    def current_positions(self, portfolio: Portfolio) -> str:
+        if portfolio._state.adding:
+            return "Save the portfolio first."
+        link = format_html(
+            '<a class="underline" href="{}?portfolio={}">Record positions</a>',
+            reverse("admin:portfolios_positionset_add"),
+            portfolio.pk,
+        )
+        current = position_set_effective(portfolio)
+        if current is None:
+            return format_html("<p>None yet. {}</p>", link)
+        rows = format_html_join(
+            "",
+            '<tr><td class="pr-6">{}</td><td class="pr-6 text-right">{}</td><td>{}</td></tr>',
+            (
+                (position.instrument.symbol, f"{position.quantity:f}", ", ".join(position.tags))
+                for position in current.positions.select_related("instrument")
+            ),
+        )
+        return format_html(
+            "<p>As of {}. {}</p><table><thead><tr><th>Instrument</th><th>Quantity</th><th>Tags"
+            "</th></tr></thead><tbody>{}</tbody></table>",
+            current.as_of, link, rows,
+        )  # fmt: skip
+
+
+class PositionSetForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    """A book on a date."""
+
+    class Meta:
+        model = PositionSet
+        fields = ("portfolio", "as_of", "source")
+
+    def clean_as_of(self) -> date:
+        as_of: date = self.cleaned_data["as_of"]
+        if as_of > datetime.now(UTC).date():
+            raise ValidationError("Positions are recorded once they are held.")
+        return as_of
+
+
+class PositionFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # generic in the stubs only
+    """What the service would refuse is said at the row."""
+
+    def clean(self) -> None:
+        super().clean()
+        portfolio = getattr(self.instance, "portfolio", None)
+        for form in self.filled():
+            instrument: Instrument = form.cleaned_data["instrument"]
+            if portfolio and instrument.client_id not in (None, portfolio.client_id):
+                form.add_error("instrument", "Belongs to another client.")
+
+    def filled(self) -> list[Any]:
+        return [
+            form
+            for form in self.forms
+            if form.cleaned_data.get("instrument") and not form.cleaned_data.get("DELETE")
+        ]
+
+
+class PositionInline(TabularInline):
+    model = Position
+    formset = PositionFormSet
+    fields = ("instrument", "quantity", "cost", "tags")
+    autocomplete_fields = ("instrument",)
+
+    def get_extra(self, request: HttpRequest, obj: Any = None, **_: Any) -> int:
+        return 0 if obj else len(_former_positions(request)) + 3
+
+
+@admin.register(PositionSet)
+class PositionSetAdmin(AuditedAdmin):
+    """Recorded sets are read-only. A new one of the same date supersedes the old."""
+
+    form = PositionSetForm
+    list_display = ("portfolio", "client", "as_of", "source", "recorded_at", "current")
+    list_select_related = ("portfolio", "client")
+    list_filter = (("superseded_at", admin.EmptyFieldListFilter),)
+    search_fields = ("portfolio__name", "client__name")
+    autocomplete_fields = ("portfolio",)
+    inlines = (PositionInline,)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return obj is None and super().has_change_permission(request, obj)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+        if obj is None:
+            return ("portfolio", "as_of", "source")
+        return ("portfolio", "as_of", "source", "checksum", "recorded_at", "superseded_at")
+
+    @admin.display(boolean=True)
+    def current(self, position_set: PositionSet) -> bool:
+        return position_set.superseded_at is None
+
+    def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> Any:
+        """Start from the positions of the portfolio's latest set."""
+        kwargs = super().get_formset_kwargs(request, obj, inline, prefix)
+        if request.method == "GET" and obj._state.adding:
+            kwargs["initial"] = _former_positions(request)
+        return kwargs
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Nothing yet: set and positions are one thing, written by `save_related`."""
+
+    def save_related(
+        self,
+        request: HttpRequest,
+        form: Any,
+        formsets: Iterable[Any],
+        change: bool,
+    ) -> None:
+        (formset,) = formsets
+        obj = form.instance
+        made, created = position_set_put(
+            client=obj.portfolio.client,
+            portfolio=obj.portfolio,
+            as_of=obj.as_of,
+            positions=[
+                {
+                    "instrument": row.cleaned_data["instrument"].public_id,
+                    "quantity": row.cleaned_data["quantity"],
+                    "cost": row.cleaned_data["cost"],
+                    "tags": row.cleaned_data["tags"],
+                }
+                for row in formset.filled()
+            ],
+            source=obj.source or "admin",
+            actor=actor_of(request),
+            request_id=getattr(request, "request_id", ""),
+        )
+        obj.pk, obj.client = made.pk, made.client
+        obj._state.adding = False
+        if not created:
+            self.message_user(request, "The same positions are on file already.", messages.INFO)
+
+    def construct_change_message(
+        self, request: Any, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        return [{"added": {}}]
+
+    def _audit(self, request: HttpRequest, obj: Any, verb: str, message: Any) -> None:
+        """The service has written the audit event already."""
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
+        try:
+            return super().add_view(request, form_url, extra_context)
+        except DomainError as refusal:
+            self.message_user(request, refusal.message, messages.ERROR)
+            return HttpResponse(status=302, headers={"Location": request.get_full_path()})
+
+
+def _former_positions(request: HttpRequest) -> list[dict[str, Any]]:
+    """The latest positions of the portfolio named in the address, to be edited into new ones."""
+    if request.method != "GET" or not request.GET.get("portfolio"):
+        return []
+    try:
+        portfolio = Portfolio.objects.get(pk=request.GET["portfolio"])
+    except (Portfolio.DoesNotExist, ValidationError):
+        return []
+    current = position_set_effective(portfolio)
+    if current is None:
+        return []
+    names = ("instrument", "quantity", "cost", "tags")
+    return [
+        {
+            "instrument": position.instrument_id,
+            **{name: getattr(position, name) for name in names[1:]},
+        }
+        for position in current.positions.all()
+    ]
+
+
+class _TermsInline:
+    """Terms are added and put right, never taken away."""
+
+    extra = 0
+    can_delete = False
+    fk_name = "instrument"
+
+
+class LeverageTermsInline(_TermsInline, TabularInline):
+    model = LeverageTerms
+    fields = ("valid_from", "multiple", "reference_index", "expense_ratio", "swap_spread", "source")
+    autocomplete_fields = ("reference_index",)
+
+
+class OptionTermsInline(_TermsInline, StackedInline):
+    model = OptionTerms
+    fields = ("underlying", "right", "style", "strike", "expiry", "multiplier")
+    autocomplete_fields = ("underlying",)
+    max_num = 1
+
+
+class CorporateActionInline(_TermsInline, TabularInline):
+    """Append-only: an action of the same date and kind supersedes the one on file."""
+
+    model = CorporateAction
+    fields = ("ex_date", "kind", "new_shares", "old_shares", "amount", "source")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CorporateAction]:
+        queryset: QuerySet[CorporateAction] = super().get_queryset(request)
+        return queryset.filter(superseded_at=None)
+
+
+@admin.register(Instrument)
+class InstrumentAdmin(AuditedAdmin):
+    list_display = ("symbol", "name", "kind", "currency", "client", "proxy", "is_synthetic")
+    list_filter = ("kind", "is_synthetic")
+    list_select_related = ("client", "proxy")
+    search_fields = ("symbol", "name", "=isin", "=figi")
+    autocomplete_fields = ("client", "proxy")
+    readonly_fields = ("public_id", "created_at")
+    inlines = (LeverageTermsInline, OptionTermsInline, CorporateActionInline)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+        return self.readonly_fields if obj is None else ("client", *self.readonly_fields)
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Sequence[Any]:
+        if obj is None or obj.kind == Instrument.Kind.OPTION:
+            return self.inlines
+        return (LeverageTermsInline, CorporateActionInline)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        for row in formset.save(commit=False):
+            row.client_id = form.instance.client_id
+            if isinstance(row, CorporateAction):
+                CorporateAction.objects.filter(
+                    client=row.client_id,
+                    instrument=row.instrument_id,
+                    ex_date=row.ex_date,
+                    kind=row.kind,
+                    superseded_at=None,
+                ).update(superseded_at=Now())
+            row.save()
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        data_version_bump(form.instance.client)
+
+
+@admin.register(Price)
+class PriceAdmin(ReadOnlyAdmin):
+    """Millions of rows: found by symbol, date or both, newest first."""
+
+    list_display = ("instrument", "session", "close", "total_return_index", "client", "source",
+                    "recorded_at", "superseded_at")  # fmt: skip
+    list_select_related = ("instrument", "client")
+    ordering = ("-id",)
+    search_fields = ("instrument__symbol",)
+    search_help_text = "A symbol, a date (2026-11-20), or both."
+    list_per_page = 100
+
+    def get_search_results(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Price],
+        search_term: str,
+    ) -> tuple[QuerySet[Price], bool]:
+        for word in search_term.split():
+            try:
+                day = parse_date(word)
+            except ValueError:
+                day = None
+            if day is not None:
+                queryset = queryset.filter(session=day)
+            else:
+                found = Instrument.objects.filter(symbol__iexact=word).values_list("pk", flat=True)
+                queryset = queryset.filter(instrument__in=list(found))
+        return queryset, False
+
+
+@admin.register(FxRate)
+class FxRateAdmin(ReadOnlyAdmin):
+    list_display = ("base", "quote", "session", "rate", "client", "source", "superseded_at")
+    list_select_related = ("client",)
+    ordering = ("-id",)
+    search_fields = ("=base", "=quote")
+
+
+@admin.register(RateObservation)
+class RateObservationAdmin(ReadOnlyAdmin):
+    list_display = ("series", "session", "value", "source", "superseded_at")
+    ordering = ("-id",)
+    search_fields = ("series",)
+
+
+@admin.register(Import)
+class ImportAdmin(ReadOnlyAdmin):
+    list_display = ("filename", "client", "kind", "status", "rows_in", "rows_accepted",
+                    "rows_rejected", "rows_changed", "created_at")  # fmt: skip
+    list_filter = ("status", "mode", "dry_run")
+    list_select_related = ("client",)
+    search_fields = ("filename", "=sha256", "client__name")
+    exclude = ("content", "notes", "portfolio_id")
+    readonly_fields = ("notes_shown", "problems_shown")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Import]:
+        queryset: QuerySet[Import] = super().get_queryset(request)
+        return queryset.defer("content")
+
+    @admin.display(description="notes")
+    def notes_shown(self, imported: Import) -> SafeString:
+        return pretty_json(imported.notes)
+
+    @admin.display(description="problems")
+    def problems_shown(self, imported: Import) -> SafeString:
+        problems = list(imported.problems.all()[: PROBLEMS_SHOWN + 1])
+        more = " The first are shown." if len(problems) > PROBLEMS_SHOWN else ""
+        rows = format_html_join(
+            "",
+            "<tr>" + '<td class="pr-4 align-top">{}</td>' * 6 + "</tr>",
+            (
+                (p.row or "file", p.column, p.code, p.value, p.message, p.suggestion)
+                for p in problems[:PROBLEMS_SHOWN]
+            ),
+        )
+        if not rows:
+            return format_html("<p>{}</p>", "None.")
+        return format_html(
+            "<p>{}</p><table><thead><tr><th>Row</th><th>Column</th><th>Code</th><th>Value</th>"
+            "<th>Message</th><th>Suggestion</th></tr></thead><tbody>{}</tbody></table>",
+            more, rows,
+        )  # fmt: skip
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "actor", "action", "object_id", "client", "request_id")
+    list_select_related = ("client",)
+    search_fields = ("=object_id", "=request_id", "=actor", "=action")
+    exclude = ("detail",)
+    readonly_fields = ("detail_shown",)
+    ordering: ClassVar[Sequence[str]] = ("-id",)
+
+    @admin.display(description="detail")
+    def detail_shown(self, event: AuditEvent) -> SafeString:
+        return pretty_json(event.detail)

@@ -1,0 +1,296 @@
+"""The operator's pages through Django's own client: they open and keep the facts' promises."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
+
+from portfolios.models import (
+    ApiKey,
+    AuditEvent,
+    Client,
+    CorporateAction,
+    DataVersion,
+    Instrument,
+    LeverageTerms,
+    Portfolio,
+    Position,
+    PositionSet,
+    Price,
+)
+from portfolios.services.api_keys import api_key_authenticate
+from portfolios.tenancy import operator_scope
+
+pytestmark = pytest.mark.django_db
+
+World = dict[str, Any]
+FormOf = Callable[[str], dict[str, Any]]
+MODELS = ("client", "apikey", "portfolio", "positionset", "instrument", "price", "fxrate", "import")
+READ_ONLY = ("price", "fxrate", "import", "auditevent", "rateobservation")
+
+
+@pytest.mark.parametrize("model", [*MODELS, "auditevent", "rateobservation"])
+def test_list_opens_with_data(operator: Browser, world: World, model: str) -> None:
+    page = operator.get(f"/admin/portfolios/{model}/")
+    assert page.status_code == 200
+    if model in world:
+        assert str(world[model].pk) in page.content.decode()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_object_opens(operator: Browser, world: World, model: str) -> None:
+    assert operator.get(f"/admin/portfolios/{model}/{world[model].pk}/change/").status_code == 200
+
+
+@pytest.mark.parametrize("model", ["client", "apikey", "portfolio", "positionset", "instrument"])
+def test_form_for_a_new_one_opens(operator: Browser, world: World, model: str) -> None:
+    assert operator.get(f"/admin/portfolios/{model}/add/").status_code == 200
+
+
+@pytest.mark.parametrize("model", READ_ONLY)
+def test_read_only_pages_take_nothing(operator: Browser, world: World, model: str) -> None:
+    assert operator.get(f"/admin/portfolios/{model}/add/").status_code == 403
+    if model in world:
+        path = f"/admin/portfolios/{model}/{world[model].pk}/change/"
+        assert operator.post(path, {"close": "1"}).status_code == 403
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_nothing_can_be_deleted(operator: Browser, world: World, model: str) -> None:
+    path = f"/admin/portfolios/{model}/{world[model].pk}/delete/"
+    assert operator.post(path, {"post": "yes"}).status_code == 403
+    with operator_scope():
+        assert type(world[model]).objects.filter(pk=world[model].pk).exists()
+
+
+@pytest.mark.parametrize("path", ["", "portfolios/client/", "portfolios/price/"])
+def test_visitors_and_users_without_staff_rights_are_sent_to_log_in(path: str) -> None:
+    browser = Browser()
+    assert browser.get(f"/admin/{path}").headers["Location"].startswith("/admin/login/")
+    browser.force_login(User.objects.create_user("somebody", password="x"))
+    assert browser.get(f"/admin/{path}").headers["Location"].startswith("/admin/login/")
+
+
+def test_staff_see_what_they_have_rights_to(world: World) -> None:
+    user = User.objects.create_user("helper", password="x", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_price"))
+    browser = Browser()
+    browser.force_login(user)
+    assert browser.get("/admin/portfolios/price/").status_code == 200
+    assert browser.get("/admin/portfolios/client/").status_code == 403
+
+
+def test_positions_edited_become_a_new_set_that_supersedes(
+    operator: Browser, world: World, form_of: FormOf
+) -> None:
+    path = f"/admin/portfolios/positionset/add/?portfolio={world['portfolio'].pk}"
+    data = form_of(path)
+    assert data["positions-0-quantity"] == "48000"
+    data |= {"as_of": "2026-11-20", "positions-0-quantity": "-100.5",
+             "positions-1-instrument": world["index"].pk, "positions-1-quantity": "20"}  # fmt: skip
+    assert operator.post(path, data).status_code == 302
+    with operator_scope():
+        old, new = PositionSet.objects.order_by("recorded_at")
+        assert (old.pk, old.superseded_at) == (world["positionset"].pk, new.recorded_at)
+        assert new.checksum != old.checksum
+        rows = Position.objects.filter(position_set=new).values_list(
+            "instrument__symbol", "quantity", "tags"
+        )
+        assert {(s, f"{q:f}", *t) for s, q, t in rows} == {
+            ("SOXS", "-100.5", "hedge"),
+            ("SOXX", "20"),
+        }
+        assert Position.objects.filter(position_set=old).get().quantity == 48000
+        assert (
+            AuditEvent.objects.filter(action="positions.put", actor="admin:operator").count() == 1
+        )
+
+
+def test_the_same_positions_again_change_nothing(
+    operator: Browser, world: World, form_of: FormOf
+) -> None:
+    path = f"/admin/portfolios/positionset/add/?portfolio={world['portfolio'].pk}"
+    page = operator.post(path, form_of(path) | {"as_of": "2026-11-20"}, follow=True)
+    assert "on file already" in page.content.decode()
+    with operator_scope():
+        assert PositionSet.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ({"as_of": "2999-01-01"}, "once they are held"),
+        ({"as_of": "2026-11-20", "positions-1-quantity": "1"}, "correct the duplicate"),
+        ({"as_of": "2026-11-20", "positions-0-quantity": "many"}, "Enter a number"),
+    ],
+)
+def test_positions_that_make_no_sense_are_refused_at_the_field(
+    operator: Browser, world: World, form_of: FormOf, sent: dict[str, str], said: str
+) -> None:
+    path = f"/admin/portfolios/positionset/add/?portfolio={world['portfolio'].pk}"
+    data = form_of(path) | sent
+    if "positions-1-quantity" in sent:
+        data["positions-1-instrument"] = data["positions-0-instrument"]
+    page = operator.post(path, data)
+    assert page.status_code == 200
+    assert said in page.content.decode()
+    with operator_scope():
+        assert PositionSet.objects.count() == 1
+
+
+def test_another_clients_instrument_is_refused(
+    operator: Browser, world: World, form_of: FormOf
+) -> None:
+    with operator_scope():
+        stranger = Client.objects.create(name="Stranger", slug="stranger")
+        foreign = Instrument.objects.create(client=stranger, symbol="PRIVATE", kind="equity")
+    path = f"/admin/portfolios/positionset/add/?portfolio={world['portfolio'].pk}"
+    data = form_of(path) | {"as_of": "2026-11-20", "positions-0-instrument": foreign.pk}
+    assert "another client" in operator.post(path, data).content.decode()
+
+
+def test_recorded_positions_cannot_be_edited(operator: Browser, world: World) -> None:
+    path = f"/admin/portfolios/positionset/{world['positionset'].pk}/change/"
+    assert operator.post(path, {"source": "forged"}).status_code == 403
+
+
+def test_portfolio_page_shows_its_positions_and_saves_as_a_new_version(
+    operator: Browser, world: World, form_of: FormOf
+) -> None:
+    path = f"/admin/portfolios/portfolio/{world['portfolio'].pk}/change/"
+    page = operator.get(path).content.decode()
+    assert "48000" in page
+    assert "Record positions" in page
+    assert operator.post(path, form_of(path) | {"name": "Renamed"}).status_code == 302
+    with operator_scope():
+        saved = Portfolio.objects.get(pk=world["portfolio"].pk)
+        assert (saved.name, saved.version, saved.client_id) == ("Renamed", 2, world["client"].pk)
+        assert AuditEvent.objects.filter(action="portfolio.update", client=saved.client).exists()
+
+
+def test_a_new_client_and_its_portfolio(operator: Browser, world: World, form_of: FormOf) -> None:
+    data = form_of("/admin/portfolios/client/add/") | {"name": "New", "slug": "new"}
+    assert operator.post("/admin/portfolios/client/add/", data).status_code == 302
+    with operator_scope():
+        client = Client.objects.get(slug="new")
+    data = form_of("/admin/portfolios/portfolio/add/") | {"client": client.pk, "name": "First"}
+    assert operator.post("/admin/portfolios/portfolio/add/", data).status_code == 302
+    with operator_scope():
+        assert Portfolio.objects.get(client=client).name == "First"
+        assert AuditEvent.objects.filter(client=client).count() == 2
+
+
+def test_key_is_shown_once_and_works(operator: Browser, world: World, form_of: FormOf) -> None:
+    path = "/admin/portfolios/apikey/add/"
+    data = form_of(path) | {"client": world["client"].pk, "name": "new", "scopes": ["reports:read"]}
+    page = operator.post(path, data)
+    assert "no-store" in page.headers["Cache-Control"]
+    found = re.search(r"rk_live_\w+", page.content.decode())
+    assert found
+    key = api_key_authenticate(found[0], "127.0.0.1")
+    assert (key.name, key.scopes) == ("new", ["reports:read"])
+    later = operator.get(f"/admin/portfolios/apikey/{key.pk}/change/").content.decode()
+    assert found[0] not in later
+    assert "secret" not in later.lower()
+
+
+def test_revoked_key_is_dead(operator: Browser, world: World) -> None:
+    data = {"action": "revoke", "_selected_action": [str(world["apikey"].pk)]}
+    assert operator.post("/admin/portfolios/apikey/", data).status_code == 302
+    with operator_scope():
+        assert ApiKey.objects.get(pk=world["apikey"].pk).revoked_at is not None
+        assert AuditEvent.objects.filter(action="apikey.revoke").count() == 1
+
+
+def test_leverage_terms_are_added_with_the_instruments_owner(
+    operator: Browser, world: World, form_of: FormOf
+) -> None:
+    path = f"/admin/portfolios/instrument/{world['instrument'].pk}/change/"
+    data = form_of(path) | {
+        "leverage_terms-TOTAL_FORMS": "2",
+        "leverage_terms-1-instrument": world["instrument"].pk,
+        "leverage_terms-1-valid_from": "2027-01-04",
+        "leverage_terms-1-multiple": "-2",
+        "leverage_terms-1-reference_index": world["index"].pk,
+        "leverage_terms-1-expense_ratio": "0.01",
+        "leverage_terms-1-swap_spread": "0",
+    }
+    assert operator.post(path, data).status_code == 302
+    with operator_scope():
+        terms = LeverageTerms.objects.order_by("valid_from")
+        assert [(t.valid_from, int(t.multiple), t.client_id) for t in terms] == [
+            (date(2021, 8, 25), -3, None),
+            (date(2027, 1, 4), -2, None),
+        ]
+        assert DataVersion.objects.get(client=None).version >= 1
+
+
+def test_corrected_split_supersedes_the_one_on_file(
+    operator: Browser, world: World, form_of: FormOf
+) -> None:
+    path = f"/admin/portfolios/instrument/{world['instrument'].pk}/change/"
+    data = form_of(path) | {
+        "corporate_actions-TOTAL_FORMS": "1",
+        "corporate_actions-INITIAL_FORMS": "0",
+        "corporate_actions-0-instrument": world["instrument"].pk,
+        "corporate_actions-0-ex_date": "2024-04-22",
+        "corporate_actions-0-kind": "split",
+        "corporate_actions-0-new_shares": "1",
+        "corporate_actions-0-old_shares": "20",
+    }
+    page = operator.post(path, data)
+    assert page.status_code == 302, page.content.decode()[:3000]
+    with operator_scope():
+        old, new = CorporateAction.objects.order_by("id")
+        assert (old.old_shares, old.superseded_at is None) == (10, False)
+        assert (new.old_shares, new.superseded_at) == (20, None)
+
+
+def test_import_shows_its_problems_as_text(operator: Browser, world: World) -> None:
+    page = operator.get(f"/admin/portfolios/import/{world['import'].pk}/change/").content.decode()
+    assert "scale-break" in page
+    assert "&lt;b&gt;6e11&lt;/b&gt;" in page
+
+
+@pytest.mark.parametrize(
+    ("term", "hits"), [("soxs", 1), ("SOXS 2026-11-20", 1), ("SOXX", 0), ("2026-11-19", 0)]
+)
+def test_prices_are_found_by_symbol_and_date(
+    operator: Browser, world: World, term: str, hits: int
+) -> None:
+    page = operator.get("/admin/portfolios/price/", {"q": term})
+    assert len(page.context["cl"].result_list) == hits
+
+
+def test_price_list_neither_counts_nor_asks_per_row(operator: Browser, world: World) -> None:
+    with operator_scope():
+        Price.objects.bulk_create(
+            Price(instrument=world["index"], session=date(2026, 1, 1) + timedelta(n), close=1)
+            for n in range(130)
+        )
+    with CaptureQueriesContext(connection) as queries:
+        assert operator.get("/admin/portfolios/price/").status_code == 200
+    about_prices = [q["sql"] for q in queries if "portfolios_price" in q["sql"]]
+    assert not [sql for sql in about_prices if "COUNT(" in sql]
+    assert [sql for sql in about_prices if "LIMIT" not in sql] == []
+    assert len(queries) < 20
+
+
+def test_portfolio_list_does_not_ask_per_row(operator: Browser, world: World) -> None:
+    with operator_scope():
+        Portfolio.objects.bulk_create(
+            Portfolio(client=world["client"], name=f"Book {n}", benchmark=world["index"])
+            for n in range(40)
+        )
+    with CaptureQueriesContext(connection) as queries:
+        page = operator.get("/admin/portfolios/portfolio/")
+    assert len(page.context["cl"].result_list) == 41
+    assert len(queries) < 20
