@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from analytics.engine.checks import (
+    SMALLEST_DEVIATION,
+    bounded,
     enough,
     finite,
     finite_array,
@@ -22,14 +24,13 @@ from analytics.engine.errors import (
     DegenerateInputError,
     EngineError,
     InvalidInputError,
-    NonFiniteResultError,
     error_from,
 )
 from analytics.engine.regression import (
     Regression,
+    answerable_rows,
     bartlett_variance,
     common_samples,
-    constant_rows,
     design,
     durbin_watson,
     least_squares,
@@ -155,32 +156,6 @@ def _raise_failure(failure: Failure | None) -> None:
         raise error_from(failure)
 
 
-def _answerable(
-    members: IntArray, rows: FloatArray, failures: list[Failure | None]
-) -> tuple[IntArray, FloatArray]:
-    """Keep the rows of a common sample that can be regressed; record why the others cannot."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        centered = rows - rows.mean(axis=1, keepdims=True)
-        sum_of_squares = np.einsum("pt,pt->p", centered, centered)
-    overflowing = ~np.isfinite(sum_of_squares)
-    still = constant_rows(sum_of_squares, rows)
-    for member in members[still]:
-        failures[member] = DegenerateInputError(
-            "portfolio_returns is constant over the sample, so it has no beta; "
-            "check that the portfolio has exposure",
-            series="portfolio_returns",
-            n_obs=rows.shape[1],
-            std=0,
-        ).failure
-    for member in members[overflowing]:
-        failures[member] = NonFiniteResultError(
-            "the sum of squares of portfolio_returns overflows; returns are decimals",
-            result="beta",
-        ).failure
-    keep = ~still & ~overflowing
-    return (members, rows) if keep.all() else (members[keep], rows[keep])
-
-
 def semiconductor_beta(
     portfolio_returns: FloatArray,
     benchmark_returns: FloatArray,
@@ -257,7 +232,7 @@ def semiconductor_beta(
             for member in members:
                 failures[member] = error.failure
             continue
-        answered, y = _answerable(members, y, failures)
+        answered, y = answerable_rows(members, y, failures, "portfolio_returns")
         fit = least_squares(factor, y)
         variance = bartlett_variance(fit.residuals * factor.influence[1], group_lags)
         hac = np.sqrt(variance * small_sample_factor(columns.size, 2))
@@ -509,7 +484,7 @@ def two_factor_beta(
             for member in members:
                 failures[member] = error.failure
             continue
-        answered, y = _answerable(members, y, failures)
+        answered, y = answerable_rows(members, y, failures, "portfolio_returns")
         fit = least_squares(joint, y)
         hac = fit.hac_standard_errors(group_lags, small_sample=True)
         half_width = student_quantile(confidence_level, fit.degrees_of_freedom) * hac
@@ -610,7 +585,7 @@ def rolling_beta(
     series drop the session: covariance and variance use the same pairs. The standard error is
     sqrt(RSS/(n - 2)/SSX) of the window.
     """
-    rows = masked_rows(portfolio_returns, "portfolio_returns")
+    rows = bounded(masked_rows(portfolio_returns, "portfolio_returns"), "portfolio_returns")
     x_all = masked_vector(benchmark_returns, "benchmark_returns", length=rows.shape[1])
     _at_least(window, 3, "window")
     fewest = window if min_obs is None else min_obs
@@ -640,7 +615,8 @@ def rolling_beta(
     ssx = _window_sums(x * x, window) - sum_x * sum_x / divisor
     sxy = _window_sums(x * y, window) - sum_x * sum_y / divisor
     ssy = _window_sums(y * y, window) - sum_y * sum_y / divisor
-    floor = _WINDOW_CONSTANT * np.einsum("pt,pt->p", x, x)[:, np.newaxis]
+    total = np.einsum("pt,pt->p", x, x)[:, np.newaxis]
+    floor = np.maximum(_WINDOW_CONSTANT * total, SMALLEST_DEVIATION**2)
     answered = np.broadcast_to((n >= fewest) & (ssx > floor), sxy.shape)
     beta = np.zeros((n_rows, n_sessions))
     standard_error = np.zeros((n_rows, n_sessions))
@@ -744,7 +720,7 @@ def ewma_beta(
         )
     weights /= weights.sum()
     variance = float(weights @ (x * x))
-    if not variance > 0:
+    if not variance > SMALLEST_DEVIATION**2:
         raise DegenerateInputError(
             "benchmark_returns is zero throughout, so there is no beta; choose another benchmark",
             series="benchmark_returns",
@@ -892,7 +868,7 @@ def _interval(value: float, standard_error: float, quantile: float) -> Estimate:
 
 def _partial_moment_beta(excess: FloatArray, partial: FloatArray) -> float:
     moment = float(partial @ partial)
-    if not moment > 0:
+    if not moment > SMALLEST_DEVIATION**2:
         raise DegenerateInputError(
             "the benchmark never crosses the target; choose another target", series="benchmark"
         )
@@ -1134,7 +1110,7 @@ def risk_contributions(weights: FloatArray, covariance: FloatArray) -> FloatArra
         )
     marginal = holdings @ matrix
     variance = np.einsum("pi,pi->p", holdings, marginal)
-    if not (variance > 0).all():
+    if not (variance > SMALLEST_DEVIATION**2).all():
         raise DegenerateInputError("a portfolio has no variance to attribute", series="weights")
     contributions: FloatArray = holdings * marginal / np.sqrt(variance)[:, np.newaxis]
     return contributions

@@ -15,6 +15,11 @@ from analytics.engine.errors import (
 )
 from analytics.engine.types import DateArray, FloatArray
 
+# Squares and fourth powers of what passes stay far from overflow; no market moves by this much.
+LARGEST_MAGNITUDE = 1e60
+# A series that deviates by less is still: its squares would run out of digits.
+SMALLEST_DEVIATION = 1e-60
+
 _REMEDY_FINITE = "remove or correct those entries"
 _REMEDY_MISSING = "infinite values are refused; mark missing ones as NaN"
 
@@ -64,11 +69,15 @@ def masked_vector(values: ArrayLike, name: str, *, length: int | None = None) ->
             available=array.shape[0],
         )
     _refuse_infinite(array, name)
+    _refuse_magnitude(array, name)
     return array
 
 
 def masked_rows(values: ArrayLike, name: str, *, length: int | None = None) -> FloatArray:
-    """Return `values` as float64 of shape (n_rows, n_obs); a vector is one row; NaN is missing."""
+    """Return `values` as float64 of shape (n_rows, n_obs); a vector is one row; NaN is missing.
+
+    A row of absurd magnitude passes: it is for the caller to fail that row and answer the others.
+    """
     array = _as_float(values, name)
     if array.ndim == 1:
         array = array[np.newaxis, :]
@@ -89,13 +98,16 @@ def masked_rows(values: ArrayLike, name: str, *, length: int | None = None) -> F
 
 
 def _refuse_non_finite(array: FloatArray, name: str) -> None:
-    if not np.isfinite(array).all():
+    # A comparison with NaN is false, so one pass finds everything.
+    if array.size and not np.abs(array).max() <= LARGEST_MAGNITUDE:
         count = int(np.count_nonzero(~np.isfinite(array)))
-        raise InvalidInputError(
-            f"{name} has {count} entries that are not finite; {_REMEDY_FINITE}",
-            argument=name,
-            count=count,
-        )
+        if count:
+            raise InvalidInputError(
+                f"{name} has {count} entries that are not finite; {_REMEDY_FINITE}",
+                argument=name,
+                count=count,
+            )
+        _refuse_magnitude(array, name)
 
 
 def _refuse_infinite(array: FloatArray, name: str) -> None:
@@ -104,6 +116,14 @@ def _refuse_infinite(array: FloatArray, name: str) -> None:
         count = int(np.count_nonzero(infinite))
         raise InvalidInputError(
             f"{name} has {count} infinite entries; {_REMEDY_MISSING}", argument=name, count=count
+        )
+
+
+def _refuse_magnitude(array: FloatArray, name: str) -> None:
+    if (np.abs(array) > LARGEST_MAGNITUDE).any():
+        raise InvalidInputError(
+            f"{name} holds a magnitude above {LARGEST_MAGNITUDE:.0e}; check its unit and scale",
+            argument=name,
         )
 
 
@@ -129,16 +149,22 @@ def enough(available: int, required: int, name: str) -> None:
         )
 
 
+def bounded(array: FloatArray, name: str) -> FloatArray:
+    """Return `array` if no magnitude in it is absurd (NaN passes)."""
+    _refuse_magnitude(array, name)
+    return array
+
+
 def positive(value: float, name: str) -> float:
     """Return `value` if it is finite and above zero."""
-    if not (np.isfinite(value) and value > 0):
+    if not 0 < value <= LARGEST_MAGNITUDE:
         raise InvalidInputError(f"{name} must be positive and finite, got {value}", argument=name)
     return float(value)
 
 
 def not_negative(value: float, name: str) -> float:
     """Return `value` if it is finite and not below zero."""
-    if not (np.isfinite(value) and value >= 0):
+    if not 0 <= value <= LARGEST_MAGNITUDE:
         raise InvalidInputError(
             f"{name} must be zero or positive and finite, got {value}", argument=name
         )
@@ -147,7 +173,7 @@ def not_negative(value: float, name: str) -> float:
 
 def finite(value: float, name: str) -> float:
     """Return `value` if it is finite."""
-    if not np.isfinite(value):
+    if not abs(value) <= LARGEST_MAGNITUDE:
         raise InvalidInputError(f"{name} must be finite, got {value}", argument=name)
     return float(value)
 

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import fdtrc
 
 from analytics.engine.checks import (
+    SMALLEST_DEVIATION,
     enough,
     finite,
     finite_array,
@@ -34,9 +35,9 @@ from analytics.engine.errors import (
     error_from,
 )
 from analytics.engine.regression import (
+    answerable_rows,
     bartlett_variance,
     common_samples,
-    constant_rows,
     design,
     least_squares,
     resolve_lags,
@@ -208,12 +209,7 @@ def minimum_variance_hedge(
             for member in members:
                 failures[member] = error.failure
             continue
-        still = _constant_items(items)
-        for member in members[still]:
-            failures[member] = _constant_item(columns.size).failure
-        answered, varying = members[~still], items[~still]
-        if not answered.size:
-            continue
+        answered, varying = answerable_rows(members, items, failures, "item_returns")
         fit = least_squares(factor, varying)
         slope = fit.coefficients[:, 1]
         scores = fit.residuals * factor.influence[1]
@@ -245,19 +241,11 @@ def _at_least(value: int, least: int, name: str) -> None:
         )
 
 
-def _constant_items(items: FloatArray) -> BoolArray:
-    centered = items - items.mean(axis=1, keepdims=True)
-    return constant_rows(np.einsum("pt,pt->p", centered, centered), items)
-
-
-def _constant_item(n_obs: int) -> DegenerateInputError:
-    return DegenerateInputError(
-        "the hedged item is constant over the sample, so there is no variance to remove; "
-        "check that it has exposure",
-        series="item_returns",
-        n_obs=n_obs,
-        std=0,
-    )
+def _refuse_constant(item: FloatArray) -> None:
+    failures: list[Failure | None] = [None]
+    answerable_rows(np.zeros(1, dtype=np.int64), item[np.newaxis, :], failures, "item_returns")
+    if failures[0] is not None:
+        raise error_from(failures[0])
 
 
 def _reductions(
@@ -357,8 +345,7 @@ def variance_reduction(
     item, hedge = _pair(item_returns, hedge_returns, max(min_obs, 3))
     open_unit(confidence_level, "confidence_level")
     hedged = item + finite(hedge_notional, "hedge_notional") * hedge
-    if _constant_items(item[np.newaxis, :])[0]:
-        raise _constant_item(item.shape[0])
+    _refuse_constant(item)
     lags = resolve_lags(hac_lags, item.shape[0])
     value, error, low, high = _reductions(
         item[np.newaxis, :], hedged[np.newaxis, :], lags, confidence_level, 1
@@ -540,7 +527,7 @@ def tail_reduction(
 
 def _reduction(unhedged_and_hedged: FloatArray) -> float | None:
     unhedged, hedged = (float(value) for value in unhedged_and_hedged)
-    return 1.0 - hedged / unhedged if unhedged > 0.0 else None
+    return 1.0 - hedged / unhedged if unhedged > SMALLEST_DEVIATION**2 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -655,10 +642,9 @@ def regression_test(
         raise InvalidInputError(
             "hedge_notional is 0, so there is nothing to test", argument="hedge_notional"
         )
+    _refuse_constant(item)
     n_obs = item.shape[0]
     fit = least_squares(design((hedge_notional * hedge)[:, np.newaxis]), item[np.newaxis, :])
-    if constant_rows(fit.total_sum_of_squares, item[np.newaxis, :])[0]:
-        raise _constant_item(n_obs)
     lags = resolve_lags(hac_lags, n_obs)
     quantile = student_quantile(policy.confidence_level, n_obs - 2)
     intercept, slope = (

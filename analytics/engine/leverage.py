@@ -14,9 +14,11 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from analytics.engine.checks import (
+    SMALLEST_DEVIATION,
     enough,
     finite,
     finite_array,
+    finite_result,
     finite_vector,
     not_negative,
     open_unit,
@@ -25,6 +27,7 @@ from analytics.engine.checks import (
     same_shape,
 )
 from analytics.engine.errors import DegenerateInputError, InvalidInputError, NonFiniteResultError
+from analytics.engine.regression import constant_rows
 from analytics.engine.returns import compound
 from analytics.engine.types import TRADING_DAYS_PER_YEAR, Estimate, FloatArray
 
@@ -237,15 +240,14 @@ def return_decomposition(
         stretch, error = _stretch(
             m[:, start], index[:, days], fund[:, days], carry[:, days], fee[:, days]
         )
-        parts += reached * stretch
-        variance_error += (reached * error) ** 2
-        reached = reached * np.prod(1.0 + fund[:, days], axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            parts += reached * stretch
+            variance_error += (reached * error) ** 2
+        with np.errstate(over="ignore"):
+            reached = reached * np.prod(1.0 + fund[:, days], axis=1)
     log_returns = np.log1p(index)
     named = dict(zip(_PARTS, parts, strict=True))
-    if not np.isfinite(parts).all():
-        raise NonFiniteResultError(
-            "a part of the return overflows; check the scale of the returns", result="parts"
-        )
+    finite_result(np.vstack([parts, variance_error]), "a part of the return")
     return DecompositionBatch(
         fund_return=compound(fund),
         index_return=compound(index),
@@ -279,9 +281,9 @@ def _stretch(
 ) -> tuple[FloatArray, FloatArray]:
     """Parts over days of one multiple, shape (6, n_funds), and the variance cost's error."""
     leveraged = m[:, np.newaxis] * index
-    index_growth = np.prod(1.0 + index, axis=1)
-    simple = m * (index_growth - 1.0)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        index_growth = np.prod(1.0 + index, axis=1)
+        simple = m * (index_growth - 1.0)
         power = index_growth**m
         reset = np.prod(1.0 + leveraged, axis=1)
         financed = np.prod(1.0 + leveraged + carry, axis=1)
@@ -358,7 +360,7 @@ def realized_variance(
     quantile = float(ndtri(0.5 + confidence_level / 2.0))
     logs = np.log1p(returns)
     variance = float(logs @ logs)
-    if variance == 0.0:
+    if variance <= SMALLEST_DEVIATION**2:
         raise DegenerateInputError("index_returns is zero throughout", series="index_returns")
     error = float(_realized_variance_error(returns))
     volatility = float(np.sqrt(variance * periods_per_year / returns.shape[0]))
@@ -442,7 +444,7 @@ def variance_ratio(index_returns: FloatArray, holding_days: int = 5) -> Variance
     deviations = logs - logs.mean()
     squares = deviations**2
     total = float(squares.sum())
-    if total <= n_obs * (1e-13 * float(np.abs(logs).max())) ** 2:
+    if constant_rows(np.array([total]), logs[np.newaxis, :])[0]:
         raise DegenerateInputError("index_returns is constant", series="index_returns", std=0)
     prefix = np.concatenate([[0.0], np.cumsum(deviations)])
     long_steps = prefix[holding_days:] - prefix[:-holding_days]

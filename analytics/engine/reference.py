@@ -453,6 +453,10 @@ def _multiple_regression(question: _Question) -> float:
     return _coefficient(question, fit, names)
 
 
+# Fewer aligned returns than this make no beta; the product asks for more before it serves one.
+_LEAST_TO_ESTIMATE = 30
+
+
 def _semiconductor_beta(question: _Question) -> float:
     if question.matches(r"lag[-_]?rule.*|lags.*|auto[-_]?lags?.*"):
         return float(automatic_lags(_sample_size(question)))
@@ -461,7 +465,7 @@ def _semiconductor_beta(question: _Question) -> float:
     asked = question.inputs.get("lags", "auto")
     if hac is not None and hac[1] not in {None, "auto"}:
         asked = int(hac[1])
-    result = beta.semiconductor_beta(y, x, hac_lags=asked, min_obs=min(60, y.shape[0])).at(0)
+    result = beta.semiconductor_beta(y, x, hac_lags=asked, min_obs=_LEAST_TO_ESTIMATE).at(0)
     if hac is not None:
         # Without the factor it is the textbook's; the engine serves the one with it.
         fit = least_squares(design(x[:, np.newaxis]), y[np.newaxis, :])
@@ -518,6 +522,8 @@ def _rolling(question: _Question) -> float | None:
         index = min(int(digits[0]), window - 2) if digits else window - 2
     elif question.matches(r"n[-_]?null.*|count.*"):
         return float(np.count_nonzero(~result.valid[0]))
+    elif (position := question.matches(r"(?:se[-_]?)?(?:i|idx|index|at)[-_]?(\d+)")) is not None:
+        index = int(position[1])
     else:
         raise question.refuse()
     if not result.valid[0, index]:
@@ -775,11 +781,10 @@ _UNRESTRICTED = hedge.EffectivenessPolicy(min_obs=3)
 
 def _effectiveness_test(question: _Question) -> float:
     item, instrument = _pair(question)
-    ratio = question.number("h", default=1.0)
-    if question.matches(r".*[-_]sized.*|sized.*") or question.inputs.get("h") == "hstar":
-        fitted = hedge.minimum_variance_hedge(item, instrument, min_obs=3).at(0).hedge_ratio.value
-        ratio = question.number("h", default=fitted)
-        ratio = fitted if ratio == 1.0 else ratio
+    by_name = question.inputs.get("h") in {"hstar", "h*"}
+    ratio = 1.0 if by_name else question.number("h", default=1.0)
+    if by_name or (ratio == 1.0 and question.matches(r".*[-_]sized.*|sized.*")):
+        ratio = hedge.minimum_variance_hedge(item, instrument, min_obs=3).at(0).hedge_ratio.value
     result = hedge.regression_test(item, instrument, hedge_notional=-ratio, policy=_UNRESTRICTED)
     if question.matches(r"verdict.*"):
         return float(result.meets_thresholds)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
-from analytics.engine.checks import finite_array
+from analytics.engine.checks import LARGEST_MAGNITUDE, SMALLEST_DEVIATION, finite_array
 from analytics.engine.errors import (
     DegenerateInputError,
     InsufficientDataError,
     InvalidInputError,
     NonFiniteResultError,
 )
-from analytics.engine.types import BoolArray, FloatArray, IntArray
+from analytics.engine.types import BoolArray, Failure, FloatArray, IntArray
 
 # A regressor is called collinear when it leaves less than this share of its length unexplained.
 _SMALLEST_SINGULAR_VALUE = 1e-10
@@ -151,15 +151,10 @@ def design(regressors: FloatArray) -> Design:
             required=n_factors + 2,
             available=n_obs,
         )
-    with np.errstate(over="ignore", invalid="ignore"):
-        means = factors.mean(axis=0)
-        centered = factors - means
-        lengths = np.sqrt(np.einsum("tk,tk->k", centered, centered))
-    if not np.isfinite(lengths).all():
-        raise NonFiniteResultError(
-            "the sum of squares of a regressor overflows; returns are decimals", result="regression"
-        )
-    constant = lengths <= _CONSTANT * np.sqrt(n_obs) * np.abs(factors).max(axis=0)
+    means = factors.mean(axis=0)
+    centered = factors - means
+    lengths = np.sqrt(np.einsum("tk,tk->k", centered, centered))
+    constant = constant_rows(lengths**2, factors.T)
     if constant.any():
         raise DegenerateInputError(
             f"regressor {int(np.argmax(constant))} is constant over {n_obs} observations; "
@@ -331,8 +326,43 @@ def constant_rows(centered_sum_of_squares: FloatArray, rows: FloatArray) -> Bool
     """Return which rows vary by no more than the rounding of their level."""
     scale = np.abs(rows).max(axis=1, initial=0.0)
     deviation = np.sqrt(centered_sum_of_squares / rows.shape[1])
-    constant: BoolArray = deviation <= _CONSTANT * scale
+    constant: BoolArray = deviation <= np.maximum(_CONSTANT * scale, SMALLEST_DEVIATION)
     return constant
+
+
+def answerable_rows(
+    members: IntArray, rows: FloatArray, failures: list[Failure | None], name: str
+) -> tuple[IntArray, FloatArray]:
+    """Keep the rows of a common sample that can be regressed; record why the others cannot.
+
+    Parameters
+    ----------
+    members : int64 array of shape (n_rows,)
+        Places of the rows in `failures`.
+    rows : float64 array of shape (n_rows, n_obs)
+    failures : list
+        Written to.
+    name : str
+        Of the argument, for the message.
+    """
+    absurd = np.abs(rows).max(axis=1) > LARGEST_MAGNITUDE
+    safe = np.where(absurd[:, np.newaxis], 0.0, rows) if absurd.any() else rows
+    centered = safe - safe.mean(axis=1, keepdims=True)
+    still = constant_rows(np.einsum("pt,pt->p", centered, centered), safe) & ~absurd
+    for member in members[still]:
+        failures[member] = DegenerateInputError(
+            f"{name} is constant over the sample, so it has no variance to explain or remove; "
+            "check that there is exposure",
+            series=name,
+            n_obs=rows.shape[1],
+            std=0,
+        ).failure
+    for member in members[absurd]:
+        failures[member] = NonFiniteResultError(
+            f"{name} holds a magnitude whose squares overflow; returns are decimals", series=name
+        ).failure
+    keep = ~still & ~absurd
+    return (members, rows) if keep.all() else (members[keep], rows[keep])
 
 
 def common_samples(observed: BoolArray) -> Iterator[tuple[IntArray, IntArray]]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analytics.engine.checks import enough, masked_rows, masked_vector, open_unit
+from analytics.engine.checks import enough, finite_result, masked_rows, masked_vector, open_unit
 from analytics.engine.errors import InvalidInputError
 from analytics.engine.types import BoolArray, FloatArray
 
@@ -165,8 +165,9 @@ def portfolio_returns(
 
 def compound(returns: FloatArray) -> FloatArray:
     """Compounded simple return along the last axis."""
-    growth: FloatArray = np.prod(1.0 + returns, axis=-1)
-    return growth - 1.0
+    with np.errstate(over="ignore"):
+        growth: FloatArray = np.prod(1.0 + returns, axis=-1)
+    return finite_result(growth - 1.0, "the compounded return")
 
 
 def block_returns(returns: FloatArray, n_days: int) -> FloatArray:

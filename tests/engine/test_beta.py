@@ -97,7 +97,7 @@ def test_gaps_are_dropped_in_pairs(pair: Pair) -> None:
             "17 observations where 60 are needed",
         ),
         (np.full(100, np.nan), FailureReason.INSUFFICIENT_DATA, "0 observations"),
-        (np.arange(100.0) * 1e200, FailureReason.NON_FINITE, "overflows"),
+        (np.arange(100.0) * 1e200, FailureReason.NON_FINITE, "squares overflow"),
     ],
 )
 def test_a_portfolio_that_cannot_be_answered_says_why(

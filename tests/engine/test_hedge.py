@@ -122,7 +122,7 @@ def test_a_batch_of_items_equals_one_by_one_with_failures_inside(bear: Pair) -> 
     assert reasons == [FailureReason.DEGENERATE, FailureReason.INSUFFICIENT_DATA]
     alone = hedge.minimum_variance_hedge(rows[1], bear[1]).at(0)
     assert_allclose(batch.at(1).effectiveness.ci_low, alone.effectiveness.ci_low, rtol=1e-12)
-    with pytest.raises(EngineError, match="the hedged item is constant"):
+    with pytest.raises(EngineError, match="item_returns is constant"):
         batch.at(2)
 
 
@@ -145,6 +145,8 @@ def test_tail_measures_count_whole_losses(bear: Pair) -> None:
     losses, hedged = np.sort(-item)[::-1], np.sort(-(item + 0.4 * fund))[::-1]
     assert result.n_tail == 15
     assert result.item_value_at_risk == losses[14]
+    assert result.value_at_risk is not None
+    assert result.expected_shortfall is not None
     assert_allclose(result.value_at_risk, 1 - hedged[14] / losses[14], rtol=1e-13)
     assert_allclose(
         result.expected_shortfall, 1 - hedged[:15].mean() / losses[:15].mean(), rtol=1e-12
@@ -183,6 +185,7 @@ def test_the_regression_test_agrees_with_statsmodels(bear: Pair) -> None:
     assert_allclose([result.intercept.value, result.slope.value], oracle.params, rtol=1e-10)
     assert_allclose(result.slope.standard_error, oracle.bse[1], rtol=1e-12)
     assert_allclose([result.slope.ci_low, result.slope.ci_high], oracle.conf_int()[1], rtol=1e-11)
+    assert result.f_statistic is not None
     assert_allclose(result.f_statistic, oracle.fvalue, rtol=1e-11)
     assert_allclose(result.p_value, oracle.f_pvalue, rtol=1e-7)
     assert_allclose(result.r_squared.value, oracle.rsquared, rtol=1e-12)
@@ -340,6 +343,7 @@ def test_cost_is_per_unit_of_risk_removed() -> None:
     )
     assert_allclose(cost.per_variance, 0.062 / (0.42**2 - 0.15**2), rtol=1e-14)
     assert_allclose(cost.per_volatility, 0.062 / 0.27, rtol=1e-14)
+    assert cost.per_expected_shortfall is not None
     assert_allclose(cost.per_expected_shortfall, 0.062 / 0.03, rtol=1e-14)
 
 
@@ -351,7 +355,7 @@ def test_a_hedge_that_adds_risk_has_no_cost_per_unit_removed() -> None:
 @pytest.mark.parametrize(
     ("item", "fund", "error", "message"),
     [
-        (np.zeros(40), np.arange(40.0), DegenerateInputError, "the hedged item is constant"),
+        (np.zeros(40), np.arange(40.0), DegenerateInputError, "item_returns is constant"),
         (np.arange(17.0), np.arange(17.0), InsufficientDataError, "17 observations where 30"),
         (np.arange(40.0), np.arange(39.0), InvalidInputError, "align their dates"),
         (np.full(40, np.nan), np.arange(40.0), InvalidInputError, "not finite"),

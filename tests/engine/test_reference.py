@@ -123,6 +123,19 @@ def test_rows_of_the_same_methods_under_other_names_are_answered(
     assert answer(row_id, inputs) == pytest.approx(expected, rel=1e-10, abs=1e-14)
 
 
+@pytest.mark.parametrize(
+    ("row_id", "inputs"),
+    [
+        ("B04-two", {"y": [0.01, 0.02], "x": [0.02, 0.01]}),
+        ("B04-beta", {"y": INDEX * 4, "x": [0.01] * 40}),
+        ("B06-i18", {"y": INDEX * 4, "x": INDEX * 4, "window": 20}),
+        ("H06-cum", {"item": [1, -1], "hedge": [1, 2]}),
+    ],
+)
+def test_rows_without_an_answer_are_null(row_id: str, inputs: dict[str, object]) -> None:
+    assert answer(row_id, inputs) is None
+
+
 def test_column_expressions_compute_and_nothing_else() -> None:
     inputs = {"dataset": "D", "y": "100*diff(log(1+y))", "X": ["const", "x[:-1]"]}
     x, y = _columns()["x"][:-1], 100 * np.diff(np.log(1 + _columns()["y"]))
