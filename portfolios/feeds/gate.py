@@ -505,14 +505,15 @@ def _log_ratio_to_stored(closes: Closes, stored: StoredSeries) -> Floats:
 
 
 def _split_products(splits: tuple[Split, ...]) -> list[tuple[float, tuple[Split, ...]]]:
-    """Price factors old/new of the last one, two, ... splits, and their inverses."""
-    products = []
+    """Price factors new/old of the last one, two, ... splits.
+
+    Stored closes carry every split on file; a file made earlier lacks the latest ones.
+    """
     ordered = sorted(splits, key=lambda s: s.effective_date)
+    products = []
     for start in range(len(ordered)):
-        for stop in range(start + 1, len(ordered) + 1):
-            chosen = tuple(ordered[start:stop])
-            factor = float(np.prod([s.old_shares / s.new_shares for s in chosen]))
-            products += [(factor, chosen), (1 / factor, chosen)]
+        lacking = tuple(ordered[start:])
+        products.append((float(np.prod([s.new_shares / s.old_shares for s in lacking])), lacking))
     return products
 
 
@@ -573,7 +574,8 @@ def _joint_with_stored(
     if not 0 < both[1] - both[0] <= LONG_GAP or closes.days[0].item() in hints.confirmed_days:
         return None
     move = float(np.log(closes.close[0] / stored.close[known[-1]]))
-    recent = tuple(s for s in hints.splits if np.datetime64(s.effective_date) > days[-1])
+    last = closes.days[-1]
+    recent = tuple(s for s in hints.splits if np.datetime64(s.effective_date) > last)
     for product, splits in _split_products(recent):
         if abs(move - np.log(product)) < min(0.25, 0.5 * abs(np.log(product))):
             ledger.note("split-basis", f"closes are {product:.6g} times the stored, as splits say")

@@ -41,7 +41,10 @@ class LeverageHint:
 
 @dataclass(frozen=True, slots=True)
 class StoredSeries:
-    """Rows already stored; dates datetime64[D] ascending and unique, NaN for not known."""
+    """Rows already stored; dates datetime64[D] ascending and unique, NaN for not known.
+
+    Closes are adjusted for every split of the hints.
+    """
 
     dates: NDArray[np.datetime64]
     close: NDArray[np.float64]

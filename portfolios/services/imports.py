@@ -134,15 +134,17 @@ def import_folder(
 
     `progress` is called before each file with its path, its number from 0 and the count.
     """
-    files = list(read_folder(folder))
+    with operator_scope():
+        _load_reference_data(folder, is_synthetic=is_synthetic)
+        leveraged = LeverageTerms.objects.values_list("instrument__symbol", flat=True)
+        # Funds after their indexes: what an index did explains what its funds did.
+        files = list(read_folder(folder, after=frozenset(leveraged)))
     if not files:
         raise InvalidRequest(
             f"{folder} has no file of a known kind; expected prices/TICKER.csv and, where present,"
             " splits.csv, distributions.csv, rates.csv, fund_facts.csv, holdings/, options/.",
             code="empty-folder",
         )
-    with operator_scope():
-        _load_reference_data(folder, is_synthetic=is_synthetic)
     outcomes: list[FileOutcome] = []
     snapshots: dict[str, Snapshot] = {}
     for number, (path, kind) in enumerate(files):

@@ -45,14 +45,22 @@ def test_same_rows_again_change_nothing() -> None:
     assert verdict.corrections == ()
 
 
-def test_other_split_basis_is_explained_by_the_split_on_file() -> None:
-    verdict = _verdict(FRAME, FeedHints(stored=_stored(upto=280, factor=4.0), splits=(SPLIT,)))
+def test_file_made_before_the_latest_split_is_explained_by_it() -> None:
+    early = FRAME.iloc[: SPLIT_ROW - 5]
+    verdict = _verdict(early, FeedHints(stored=_stored(factor=0.25), splits=(SPLIT,)))
     assert verdict.status is Status.ACCEPTED
-    assert verdict.basis is Basis.ADJUSTED
     assert verdict.basis_change is not None
     assert verdict.basis_change.explained
-    assert verdict.basis_change.factor == 0.25
+    assert verdict.basis_change.factor == 4.0
     assert verdict.basis_change.splits == (SPLIT.effective_date,)
+
+
+def test_splits_of_long_ago_do_not_explain_another_basis() -> None:
+    long_ago = (Split(date(2022, 3, 1), 2.0, 1.0), Split(date(2022, 6, 1), 2.0, 1.0), SPLIT)
+    hints = FeedHints(stored=_stored(factor=0.5), splits=long_ago)
+    verdict = _verdict(FRAME, hints)
+    assert verdict.basis_change is not None
+    assert not verdict.basis_change.explained
 
 
 def test_other_basis_that_no_split_explains_is_a_problem() -> None:
@@ -63,12 +71,12 @@ def test_other_basis_that_no_split_explains_is_a_problem() -> None:
     assert verdict.basis_change.factor == pytest.approx(0.25)
 
 
-def test_file_that_follows_a_split_is_joined_by_it() -> None:
-    hints = FeedHints(stored=_stored(upto=SPLIT_ROW, factor=4.0), splits=(SPLIT,))
-    verdict = _verdict(FRAME.iloc[SPLIT_ROW:], hints)
+def test_file_that_follows_in_the_basis_of_an_earlier_day_is_joined_by_the_split() -> None:
+    hints = FeedHints(stored=_stored(upto=100, factor=0.25), splits=(SPLIT,))
+    verdict = _verdict(FRAME.iloc[100 : SPLIT_ROW - 5], hints)
     assert verdict.status is Status.ACCEPTED
     assert verdict.basis_change is not None
-    assert (verdict.basis_change.factor, verdict.basis_change.n_overlap) == (0.25, 0)
+    assert (verdict.basis_change.factor, verdict.basis_change.n_overlap) == (4.0, 0)
 
 
 def test_file_that_follows_with_an_unexplained_jump_is_refused() -> None:
