@@ -139,12 +139,13 @@ def import_folder(
         leveraged = LeverageTerms.objects.values_list("instrument__symbol", flat=True)
         # Funds after their indexes: what an index did explains what its funds did.
         files = list(read_folder(folder, after=frozenset(leveraged)))
-    if not files:
-        raise InvalidRequest(
-            f"{folder} has no file of a known kind; expected prices/TICKER.csv and, where present,"
-            " splits.csv, distributions.csv, rates.csv, fund_facts.csv, holdings/, options/.",
-            code="empty-folder",
-        )
+        if not files:
+            raise InvalidRequest(
+                f"{folder} has no file of a known kind; expected prices/TICKER.csv and, where"
+                " present, splits.csv, distributions.csv, rates.csv, fund_facts.csv, holdings/,"
+                " options/.",
+                code="empty-folder",
+            )
     outcomes: list[FileOutcome] = []
     snapshots: dict[str, Snapshot] = {}
     for number, (path, kind) in enumerate(files):
