@@ -77,7 +77,7 @@ class ApiView(APIView):
             handler = self.http_method_not_allowed
             if method in self.http_method_names:
                 handler = getattr(self, method, handler)
-            response = self._handle(handler, drf_request)
+            response = _rendered(drf_request, self._handle(handler, drf_request))
         except Exception as error:  # noqa: BLE001  # the handler re-raises what it does not know
             response = self.handle_exception(error)
         self.response = self.finalize_response(drf_request, response, *args, **kwargs)
@@ -103,6 +103,8 @@ class ApiView(APIView):
                 response = handler(request, *self.args, **self.kwargs)
             else:
                 response = self._handle_once(handler, request, key)
+            # Inside the transaction: an answer that cannot be written undoes what it reports.
+            response = _rendered(request, response)
             if response.status_code >= 400:
                 transaction.set_rollback(True)
         return self.after_commit(request, response)
@@ -133,21 +135,25 @@ class ApiView(APIView):
         if record is not None:
             headers = {**record.headers, "Idempotency-Replayed": "true"}
             return Response(bytes(record.body or b""), status=record.status, headers=headers)
-        response: Response = handler(request, *self.args, **self.kwargs)
+        response = _rendered(request, handler(request, *self.args, **self.kwargs))
         if response.status_code < 400:
-            body = b""
-            if response.data is not None:
-                body = request.accepted_renderer.render(response.data)
-                response.data = body
             idempotency_store(
                 client=self.client,
                 key=key,
                 fingerprint=fingerprint,
                 status=response.status_code,
                 headers={name: response[name] for name in STORED_HEADERS if name in response},
-                body=body,
+                body=response.data or b"",
             )
         return response
+
+
+def _rendered(request: Request, response: Response) -> Response:
+    """The answer with its body as bytes, so that what cannot be written fails while it can still
+    be told."""
+    if response.data is not None and not isinstance(response.data, bytes):
+        response.data = request.accepted_renderer.render(response.data)
+    return response
 
 
 def etagged(body: Any, tag: str, *, status: int = 200, **headers: str) -> Response:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import re
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +12,8 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
 from portfolios.api.limits import MAX_DIGITS, MAX_EXPONENT
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class Culprit(str):
@@ -75,6 +79,24 @@ class TextField(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class PlainDateField(serializers.DateField):
+    """YYYY-MM-DD and no other form of ISO 8601: no weeks, no ordinals, no missing dashes."""
+
+    def to_internal_value(self, value: Any) -> date:
+        parsed = plain_date(value) if isinstance(value, str) else None
+        if parsed is None:
+            self.fail("invalid", format="YYYY-MM-DD")
+        return parsed
+
+
+def plain_date(text: str) -> date | None:
+    """The date written YYYY-MM-DD, None for anything else."""
+    try:
+        return date.fromisoformat(text) if _DATE.fullmatch(text) else None
+    except ValueError:
+        return None
 
 
 class NameField(TextField):

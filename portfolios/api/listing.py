@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -18,12 +19,12 @@ from urllib.parse import urlencode
 
 from django.core import signing
 from django.db.models import Q, QuerySet
-from django.utils.dateparse import parse_date, parse_datetime
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portfolios.api.fields import plain_date
 from portfolios.errors import InvalidRequest
 
 MAX_LIMIT = 1_000
@@ -31,7 +32,11 @@ DEFAULT_LIMIT = 100
 MAX_VALUES = 100
 _SALT = "riskapi.cursor"
 _PAGING = ("limit", "cursor", "sort")
-_SUFFIXES = {"gte": "gte", "lte": "lte", "gt": "gt", "lt": "lt"}
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
+    r"(Z|[-+ ][0-9]{2}:[0-9]{2})"
+)
+_SUFFIXES = ("gte", "lte", "gt", "lt")
 
 
 def text(value: str) -> str:
@@ -47,10 +52,7 @@ def boolean(value: str) -> bool:
 
 
 def calendar_date(value: str) -> date:
-    try:
-        parsed = parse_date(value) if len(value) == 10 else None
-    except ValueError:
-        parsed = None
+    parsed = plain_date(value)
     if parsed is None:
         raise ValueError("a date, YYYY-MM-DD")
     return parsed
@@ -59,10 +61,12 @@ def calendar_date(value: str) -> date:
 def instant(value: str) -> datetime:
     """An RFC 3339 instant with its offset; a plus sign left unescaped arrives as a space."""
     try:
-        parsed = parse_datetime(value.replace(" ", "+")) if len(value) <= 40 else None
+        parsed = (
+            datetime.fromisoformat(value.replace(" ", "+")) if _INSTANT.fullmatch(value) else None
+        )
     except ValueError:
         parsed = None
-    if parsed is None or parsed.tzinfo is None:
+    if parsed is None:
         raise ValueError("an RFC 3339 instant with offset, for example 2026-11-20T21:00:00Z")
     try:
         return parsed.astimezone(UTC)
@@ -86,7 +90,8 @@ class Filter:
     column: str
     parse: Callable[[str], Any] = text
     ranges: bool = False
-    description: str = ""
+    #: How it compares, where not by equality; such a parameter has no further forms.
+    lookup: str = "exact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,8 @@ class Listing:
         names = []
         for name, declared in self.filters.items():
             names.append(name)
+            if declared.lookup != "exact":
+                continue
             if declared.parse is not boolean:
                 names.append(f"{name}__in")
             if declared.ranges:
@@ -137,6 +144,12 @@ def read_parameters(
         name: _read(name, request.query_params[name], parsers[name])
         for name in request.query_params
     }
+
+
+def read_one(request: Request, name: str, parse: Callable[[str], Any]) -> Any:
+    """One query parameter by its parser, None where it was not given."""
+    given = request.query_params.get(name)
+    return None if given is None else _read(name, given, parse)
 
 
 def refuse_unknown(request: Request, known: Iterable[str]) -> None:
@@ -212,11 +225,12 @@ def _conditions(parameters: Mapping[str, str], listing: Listing) -> Q:
             values = value.split(",")
             if len(values) > MAX_VALUES:
                 raise _bad(given, value[:100], f"At most {MAX_VALUES} values.")
-            parsed = [_read(given, one, declared.parse) for one in values]
-            condition &= Q(**{f"{declared.column}__in": parsed})
+            several = [_read(given, one, declared.parse) for one in values]
+            condition &= Q(**{f"{declared.column}__in": several})
         else:
-            lookup = f"{declared.column}__{suffix}" if suffix else declared.column
-            condition &= Q(**{lookup: _read(given, value, declared.parse)})
+            lookup = suffix or declared.lookup
+            parsed = _read(given, value, declared.parse)
+            condition &= Q(**{f"{declared.column}__{lookup}": parsed})
     return condition
 
 

@@ -8,10 +8,11 @@ from portfolios.api.fields import (
     CurrencyField,
     ExactDecimalField,
     NameField,
+    PlainDateField,
     StrictSerializer,
     TextField,
 )
-from portfolios.models import Import, Instrument, OptionTerms
+from portfolios.models import CorporateAction, Import, Instrument, OptionTerms
 
 MAX_POSITIONS = 10_000
 
@@ -106,7 +107,7 @@ class MeSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describ
 
 
 class LeverageTermsRequestSerializer(StrictSerializer):
-    valid_from = serializers.DateField()
+    valid_from = PlainDateField()
     multiple = ExactDecimalField(min_value=-10, max_value=10, help_text="-3 for a 3x inverse fund.")
     reference_index = NameField()
     expense_ratio = ExactDecimalField(min_value=0, max_value=1, help_text="Per year, 0.01 = 1 %.")
@@ -124,6 +125,10 @@ class LeverageTermsSerializer(serializers.Serializer):  # type: ignore[type-arg]
     recorded_at = serializers.DateTimeField()
 
 
+class LeverageTermsListSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    data = LeverageTermsSerializer(many=True)
+
+
 class OptionTermsRequestSerializer(StrictSerializer):
     underlying = NameField()
     right = serializers.ChoiceField(choices=OptionTerms.Right.choices)
@@ -131,7 +136,7 @@ class OptionTermsRequestSerializer(StrictSerializer):
         choices=OptionTerms.Style.choices, required=False, default=OptionTerms.Style.AMERICAN
     )
     strike = ExactDecimalField(min_value=0)
-    expiry = serializers.DateField()
+    expiry = PlainDateField()
     multiplier = ExactDecimalField(min_value=0, required=False, default="100")
 
     def validate_strike(self, value: object) -> object:
@@ -199,7 +204,7 @@ class ResolveSerializer(serializers.Serializer):  # type: ignore[type-arg]  # de
 
 class PriceRowRequestSerializer(StrictSerializer):
     instrument = NameField()
-    session = serializers.DateField()
+    session = PlainDateField()
     close = ExactDecimalField(help_text="As traded, not adjusted.")
     open = ExactDecimalField(required=False, allow_null=True, default=None)
     high = ExactDecimalField(required=False, allow_null=True, default=None)
@@ -239,7 +244,7 @@ class PriceSerializer(serializers.Serializer):  # type: ignore[type-arg]  # desc
 class FxRowRequestSerializer(StrictSerializer):
     base = CurrencyField()
     quote = CurrencyField()
-    session = serializers.DateField()
+    session = PlainDateField()
     rate = ExactDecimalField(help_text="Units of quote for one unit of base.")
 
 
@@ -260,8 +265,8 @@ class FxRateSerializer(serializers.Serializer):  # type: ignore[type-arg]  # des
 
 class CorporateActionRowRequestSerializer(StrictSerializer):
     instrument = NameField()
-    ex_date = serializers.DateField()
-    kind = serializers.ChoiceField(choices=["split", "distribution"])
+    ex_date = PlainDateField()
+    kind = serializers.ChoiceField(choices=CorporateAction.Kind.choices)
     new_shares = serializers.IntegerField(
         required=False, allow_null=True, default=None, min_value=1, max_value=10**12
     )
@@ -293,7 +298,7 @@ class CorporateActionsPostRequestSerializer(StrictSerializer):
 class CorporateActionSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
     instrument = InstrumentRefSerializer()
     ex_date = serializers.DateField()
-    kind = serializers.CharField()
+    kind = serializers.ChoiceField(choices=CorporateAction.Kind.choices)
     new_shares = serializers.IntegerField(allow_null=True)
     old_shares = serializers.IntegerField(allow_null=True)
     amount = ExactDecimalField(allow_null=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portfolios.api import account, portfolios, positions
+from portfolios.api import account, imports, instruments, market, portfolios, positions
 
 urlpatterns = [
     path("me", account.MeView.as_view()),
@@ -16,4 +16,15 @@ urlpatterns = [
         "portfolios/<str:portfolio_id>/position-sets/<str:position_set_id>",
         positions.PositionSetDetailView.as_view(),
     ),
+    path("instruments", instruments.InstrumentListView.as_view()),
+    path("instruments:resolve", instruments.InstrumentResolveView.as_view()),
+    path("instruments/<str:instrument>", instruments.InstrumentDetailView.as_view()),
+    path("instruments/<str:instrument>/leverage-terms", instruments.LeverageTermsView.as_view()),
+    path("prices", market.PriceListView.as_view()),
+    path("fx-rates", market.FxRateListView.as_view()),
+    path("corporate-actions", market.CorporateActionListView.as_view()),
+    path("calendars/<str:calendar>", market.CalendarView.as_view()),
+    path("imports", imports.ImportListView.as_view()),
+    path("imports/<str:import_id>", imports.ImportDetailView.as_view()),
+    path("imports/<str:import_id>/errors", imports.ImportProblemListView.as_view()),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import functools
-from datetime import date, timedelta
+from datetime import UTC, date, datetime
 
 from portfolios.errors import InvalidRequest
 
@@ -23,20 +23,20 @@ def _sessions(calendar: str, until_year: int) -> list[date]:
 
 def sessions_between(calendar: str, first: date, last: date) -> list[date]:
     """All sessions from `first` to `last`, both included, oldest first."""
-    known = _sessions(calendar, max(last.year, date.min.year) + 1)
+    known = _sessions(calendar, datetime.now(UTC).year + 1)
     return known[bisect.bisect_left(known, first) : bisect.bisect_right(known, last)]
 
 
 def previous_session(calendar: str, day: date) -> date:
     """The day itself where it is a session, else the one before it."""
-    known = sessions_between(calendar, day - timedelta(days=14), day)
-    if not known:
+    known = _sessions(calendar, datetime.now(UTC).year + 1)
+    if not known[0] <= day <= known[-1]:
         raise InvalidRequest(
-            f"The calendar {calendar} begins on {FIRST_YEAR}.",
+            f"The calendar {calendar} reaches from {known[0]} to {known[-1]}.",
             code="not-a-session",
             context={"calendar": calendar, "previous_session": None},
         )
-    return known[-1]
+    return known[bisect.bisect_right(known, day) - 1]
 
 
 def require_session(

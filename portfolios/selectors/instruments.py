@@ -36,8 +36,10 @@ def instrument_find(client: Client, names: Iterable[str]) -> dict[str, Instrumen
     )
     found: dict[str, Instrument] = {}
     for instrument in rows.order_by(F("client").asc(nulls_first=True)):
-        name = uids.get(instrument.uid, instrument.symbol)
-        found[name] = instrument
+        if instrument.symbol in wanted:
+            found[instrument.symbol] = instrument
+        if instrument.uid in uids:
+            found[uids[instrument.uid]] = instrument
     return found
 
 

@@ -61,9 +61,9 @@ def problem_handler(error: Exception, context: Mapping[str, Any]) -> Response:
         extra = {"errors": found}
     elif isinstance(error, exceptions.APIException):
         status, detail = error.status_code, _text(error)
-        code = next((c for kind, c in _PROTOCOL_CODES if type(error) is kind), "") or str(
-            error.get_codes()
-        )
+        code = str(error.get_codes())
+        if code == error.default_code:
+            code = next((c for kind, c in _PROTOCOL_CODES if type(error) is kind), code)
         extra = {"context": getattr(error, "context", None)}
     else:
         code, detail = _of_framework(error, request)

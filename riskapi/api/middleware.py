@@ -85,8 +85,6 @@ def _hostile(request: HttpRequest) -> tuple[str, str] | None:
         return "credential-in-url", (
             "A key in a URL ends up in logs: send it in the Authorization header and revoke it."
         )
-    if not query and request.path.isascii() and request.path.isprintable():
-        return None
     if "\x00" in request.path or "%" in request.path or "%00" in query or "\x00" in query:
         # Django leaves a percent sign only before bytes that are not UTF-8.
         return "bad-encoding", "The address holds bytes that are not text."

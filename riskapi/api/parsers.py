@@ -83,6 +83,8 @@ def _bound(value: Any, max_nodes: int, *, check_text: bool) -> None:
         depth += 1
         below: list[Any] = []
         for item in level:
+            if depth > MAX_JSON_DEPTH and isinstance(item, (dict, list)):
+                raise ParseError(f"More than {MAX_JSON_DEPTH} levels.", "json-too-deep")
             if isinstance(item, dict):
                 below.extend(item.values())
                 if check_text:
@@ -91,8 +93,6 @@ def _bound(value: Any, max_nodes: int, *, check_text: bool) -> None:
                 below.extend(item)
             elif check_text and isinstance(item, str):
                 _check_text(item)
-        if below and depth > MAX_JSON_DEPTH:
-            raise ParseError(f"More than {MAX_JSON_DEPTH} levels.", "json-too-deep")
         nodes += len(below)
         if nodes > max_nodes:
             raise ParseError(f"More than {max_nodes} values.", "json-too-large")

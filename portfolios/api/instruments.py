@@ -1,0 +1,227 @@
+"""Instruments: the shared ones and the client's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portfolios.api.base import ApiView
+from portfolios.api.listing import (
+    Filter,
+    Listing,
+    list_response,
+    one_of,
+    page_of,
+    refuse_unknown,
+)
+from portfolios.api.serializers import (
+    InstrumentCreateRequestSerializer,
+    InstrumentDetailSerializer,
+    InstrumentSerializer,
+    LeverageTermsListSerializer,
+    LeverageTermsRequestSerializer,
+    LeverageTermsSerializer,
+    ResolveRequestSerializer,
+    ResolveSerializer,
+)
+from portfolios.identifiers import parse_public_id, public_id
+from portfolios.models import Instrument, LeverageTerms, OptionTerms
+from portfolios.selectors.instruments import (
+    instrument_get_for_client,
+    instrument_list_for_client,
+    instrument_suggestions,
+)
+from portfolios.selectors.market import leverage_terms_of
+from portfolios.services.instruments import instrument_create, leverage_terms_add
+
+_COLUMNS = (
+    "uid",
+    "client_id",
+    "symbol",
+    "name",
+    "kind",
+    "currency",
+    "calendar",
+    "isin",
+    "figi",
+    "is_synthetic",
+)
+
+
+class InstrumentListView(ApiView):
+    required_scopes = {"GET": "portfolios:read", "POST": "portfolios:write"}
+    listing = Listing(
+        filters={
+            "symbol": Filter("symbol"),
+            "kind": Filter("kind", one_of(*Instrument.Kind.values)),
+            "currency": Filter("currency"),
+            "isin": Filter("isin"),
+            "figi": Filter("figi"),
+        },
+        sorts={"symbol": "symbol"},
+        default_sort="symbol",
+    )
+
+    @extend_schema(operation_id="instruments_list", responses=page_of(InstrumentSerializer))
+    def get(self, request: Request) -> Response:
+        """Shared instruments and the client's own."""
+        rows = instrument_list_for_client(self.client).values("id", *_COLUMNS)
+        return list_response(request, self.listing, rows, _body)
+
+    @extend_schema(
+        operation_id="instruments_create",
+        request=InstrumentCreateRequestSerializer,
+        responses={201: InstrumentDetailSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Add an instrument that this client alone sees."""
+        refuse_unknown(request, ())
+        sent = InstrumentCreateRequestSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        instrument = instrument_create(
+            client=self.client,
+            actor=self.actor,
+            request_id=self.request_id,
+            **sent.validated_data,
+        )
+        return Response(
+            _detail(self, instrument),
+            status=201,
+            headers={"Location": f"/v1/instruments/{instrument.public_id}"},
+        )
+
+
+class InstrumentDetailView(ApiView):
+    required_scopes = {"GET": "portfolios:read"}
+
+    @extend_schema(operation_id="instruments_retrieve", responses=InstrumentDetailSerializer)
+    def get(self, request: Request, instrument: str) -> Response:
+        """One instrument by symbol or id, with its option and leverage terms."""
+        refuse_unknown(request, ())
+        return Response(_detail(self, instrument_get_for_client(self.client, instrument)))
+
+
+class LeverageTermsView(ApiView):
+    required_scopes = {"GET": "portfolios:read", "POST": "portfolios:write"}
+
+    @extend_schema(operation_id="leverage_terms_list", responses=LeverageTermsListSerializer)
+    def get(self, request: Request, instrument: str) -> Response:
+        """What the fund promised, from when on."""
+        refuse_unknown(request, ())
+        found = instrument_get_for_client(self.client, instrument)
+        return Response({"data": [_terms(t) for t in leverage_terms_of(self.client, found)]})
+
+    @extend_schema(
+        operation_id="leverage_terms_create",
+        request=LeverageTermsRequestSerializer,
+        responses={201: LeverageTermsSerializer},
+    )
+    def post(self, request: Request, instrument: str) -> Response:
+        """Add terms to an instrument of the client's own."""
+        refuse_unknown(request, ())
+        found = instrument_get_for_client(self.client, instrument)
+        sent = LeverageTermsRequestSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        terms = leverage_terms_add(
+            client=self.client,
+            instrument=found,
+            terms=sent.validated_data,
+            actor=self.actor,
+            request_id=self.request_id,
+        )
+        terms.refresh_from_db(fields=["recorded_at"])
+        return Response(_terms(terms), status=201)
+
+
+class InstrumentResolveView(ApiView):
+    required_scopes = {"POST": "portfolios:read"}
+
+    @extend_schema(
+        operation_id="instruments_resolve",
+        request=ResolveRequestSerializer,
+        responses=ResolveSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        """Which instruments these identifiers mean: found, ambiguous, or unknown with the
+        nearest symbols."""
+        refuse_unknown(request, ())
+        sent = ResolveRequestSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        wanted = dict.fromkeys(sent.validated_data["identifiers"])
+        uids = [u for name in wanted if (u := parse_public_id(Instrument.ID_PREFIX, name))]
+        rows = list(
+            instrument_list_for_client(self.client)
+            .filter(
+                Q(symbol__in=wanted) | Q(uid__in=uids) | Q(isin__in=wanted) | Q(figi__in=wanted)
+            )
+            .values(*_COLUMNS)
+        )
+        own = {row["symbol"] for row in rows if row["client_id"] is not None}
+        matches: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted}
+        for row in rows:
+            hidden = row["client_id"] is None and row["symbol"] in own
+            body = _body(row)
+            for name in {body["id"], row["symbol"], row["isin"], row["figi"]} & matches.keys():
+                if not hidden or name == body["id"]:
+                    matches[name].append(body)
+        unknown = [name for name, found in matches.items() if not found]
+        return Response(
+            {
+                "found": {name: found[0] for name, found in matches.items() if len(found) == 1},
+                "ambiguous": {name: found for name, found in matches.items() if len(found) > 1},
+                "unknown": instrument_suggestions(self.client, unknown) if unknown else {},
+            }
+        )
+
+
+def _body(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": public_id(Instrument.ID_PREFIX, row["uid"]),
+        **{name: row[name] for name in _COLUMNS[2:9]},
+        "shared": row["client_id"] is None,
+        "synthetic": row["is_synthetic"],
+    }
+
+
+def _detail(view: ApiView, instrument: Instrument) -> dict[str, Any]:
+    option = (
+        OptionTerms.objects.filter(instrument=instrument).select_related("underlying").first()
+        if instrument.kind == Instrument.Kind.OPTION
+        else None
+    )
+    return {
+        **_body({name: getattr(instrument, name) for name in _COLUMNS}),
+        "proxy": _ref(instrument.proxy),
+        "option_terms": None
+        if option is None
+        else {
+            "underlying": _ref(option.underlying),
+            **{
+                name: getattr(option, name)
+                for name in ("right", "style", "strike", "expiry", "multiplier")
+            },
+        },
+        "leverage_terms": [_terms(t) for t in leverage_terms_of(view.client, instrument)],
+    }
+
+
+def _terms(terms: LeverageTerms) -> dict[str, Any]:
+    return {
+        "valid_from": terms.valid_from,
+        "multiple": terms.multiple,
+        "reference_index": _ref(terms.reference_index),
+        "expense_ratio": terms.expense_ratio,
+        "swap_spread": terms.swap_spread,
+        "source": terms.source,
+        "recorded_at": terms.recorded_at,
+    }
+
+
+def _ref(instrument: Instrument | None) -> dict[str, str] | None:
+    if instrument is None:
+        return None
+    return {"id": instrument.public_id, "symbol": instrument.symbol}

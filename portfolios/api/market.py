@@ -1,0 +1,283 @@
+"""Prices, exchange rates, corporate actions and the calendar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Context, Decimal
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portfolios.api.base import ApiView
+from portfolios.api.listing import (
+    Filter,
+    Listing,
+    calendar_date,
+    instant,
+    list_response,
+    one_of,
+    page_of,
+    read_one,
+    read_parameters,
+    refuse_unknown,
+    text,
+)
+from portfolios.api.portfolios import instrument_ref
+from portfolios.api.serializers import (
+    AppendedSerializer,
+    CalendarSerializer,
+    CorporateActionSerializer,
+    CorporateActionsPostRequestSerializer,
+    FxPostRequestSerializer,
+    FxRateSerializer,
+    InstrumentRefSerializer,
+    PriceSerializer,
+    PricesPostRequestSerializer,
+)
+from portfolios.errors import InvalidRequest, NotFound
+from portfolios.models import Client, Instrument
+from portfolios.selectors.calendars import CALENDARS, sessions_between
+from portfolios.selectors.instruments import instrument_resolve
+from portfolios.selectors.market import (
+    corporate_action_list_for_client,
+    fx_rate_list_for_client,
+    last_total_return,
+    price_list_for_client,
+    scaled,
+    split_factor,
+    splits_of,
+)
+from portfolios.services.facts import Appended
+from portfolios.services.prices import corporate_actions_add, fx_rates_add, prices_add
+
+_FIFTEEN_DIGITS = Context(prec=15)
+_LONGEST_CALENDAR = timedelta(days=366 * 40)
+_RANGE = {
+    "from": Filter("session", calendar_date, lookup="gte"),
+    "to": Filter("session", calendar_date, lookup="lte"),
+}
+_BAR = ("open", "high", "low", "close")
+_KEPT = ("session", *_BAR, "volume", "total_return_index", "source", "recorded_at")
+Body = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class PriceListView(ApiView):
+    required_scopes = {"GET": "prices:read", "POST": "prices:write"}
+    max_json_nodes = 20_000
+    listing = Listing(
+        filters=_RANGE,
+        sorts={"session": "session"},
+        default_sort="session",
+        key="session",
+        extra={
+            "instrument": text,
+            "adjusted": one_of("none", "split", "total_return"),
+            "known_at": instant,
+        },
+    )
+
+    @extend_schema(
+        operation_id="prices_list",
+        responses=page_of(
+            PriceSerializer,
+            instrument=InstrumentRefSerializer(),
+            adjusted=serializers.CharField(),
+            known_at=serializers.DateTimeField(),
+        ),
+    )
+    def get(self, request: Request) -> Response:
+        """One instrument's sessions: as traded, in today's shares, or as total return scaled to
+        the latest close. The client's own price stands in for the shared one."""
+        refuse_unknown(request, self.listing.parameters())
+        known_at = read_one(request, "known_at", instant)
+        adjusted = read_one(request, "adjusted", self.listing.extra["adjusted"]) or "none"
+        instrument = _instrument_asked(request, self.client, required=True)
+        assert instrument is not None  # noqa: S101  # required
+        rows = price_list_for_client(self.client, instrument, known_at=known_at).values(
+            *_KEPT, "client_id"
+        )
+        return list_response(
+            request,
+            self.listing,
+            rows,
+            _price_body(self.client, instrument, adjusted, known_at),
+            instrument={"id": instrument.public_id, "symbol": instrument.symbol},
+            adjusted=adjusted,
+            known_at=known_at or datetime.now(UTC),
+        )
+
+    @extend_schema(
+        operation_id="prices_add",
+        request=PricesPostRequestSerializer,
+        responses=AppendedSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        """Add own prices as traded; all rows or none."""
+        return _added(self, request, PricesPostRequestSerializer, "prices", prices_add)
+
+
+class FxRateListView(ApiView):
+    required_scopes = {"GET": "prices:read", "POST": "prices:write"}
+    listing = Listing(
+        filters={"base": Filter("base"), "quote": Filter("quote"), **_RANGE},
+        sorts={"session": "session"},
+        default_sort="session",
+        extra={"known_at": instant},
+    )
+
+    @extend_schema(operation_id="fx_rates_list", responses=page_of(FxRateSerializer))
+    def get(self, request: Request) -> Response:
+        """Units of `quote` for one unit of `base` at the close."""
+        known_at = read_one(request, "known_at", instant)
+        columns = ("base", "quote", "session", "rate", "source", "recorded_at")
+        rows = fx_rate_list_for_client(self.client, known_at=known_at)
+        return list_response(
+            request,
+            self.listing,
+            rows.values("id", "client_id", *columns),
+            lambda row: {**{c: row[c] for c in columns}, "own": row["client_id"] is not None},
+        )
+
+    @extend_schema(
+        operation_id="fx_rates_add", request=FxPostRequestSerializer, responses=AppendedSerializer
+    )
+    def post(self, request: Request) -> Response:
+        """Add own exchange rates; all rows or none."""
+        return _added(self, request, FxPostRequestSerializer, "rates", fx_rates_add)
+
+
+class CorporateActionListView(ApiView):
+    required_scopes = {"GET": "prices:read", "POST": "prices:write"}
+    listing = Listing(
+        filters={
+            "kind": Filter("kind", one_of("split", "distribution")),
+            "from": Filter("ex_date", calendar_date, lookup="gte"),
+            "to": Filter("ex_date", calendar_date, lookup="lte"),
+        },
+        sorts={"ex_date": "ex_date"},
+        default_sort="ex_date",
+        extra={"instrument": text, "known_at": instant},
+    )
+
+    @extend_schema(
+        operation_id="corporate_actions_list", responses=page_of(CorporateActionSerializer)
+    )
+    def get(self, request: Request) -> Response:
+        """Splits with their exact ratios, and distributions per share as traded."""
+        refuse_unknown(request, self.listing.parameters())
+        known_at = read_one(request, "known_at", instant)
+        rows = corporate_action_list_for_client(self.client, known_at=known_at)
+        instrument = _instrument_asked(request, self.client)
+        if instrument is not None:
+            rows = rows.filter(instrument=instrument)
+        columns = ("ex_date", "kind", "new_shares", "old_shares", "amount", "source", "recorded_at")
+        return list_response(
+            request,
+            self.listing,
+            rows.values("id", "client_id", "instrument__uid", "instrument__symbol", *columns),
+            lambda row: {
+                "instrument": instrument_ref(row),
+                **{c: row[c] for c in columns},
+                "own": row["client_id"] is not None,
+            },
+        )
+
+    @extend_schema(
+        operation_id="corporate_actions_add",
+        request=CorporateActionsPostRequestSerializer,
+        responses=AppendedSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        """Add own splits and distributions; all rows or none."""
+        return _added(
+            self, request, CorporateActionsPostRequestSerializer, "actions", corporate_actions_add
+        )
+
+
+class CalendarView(ApiView):
+    required_scopes = {"GET": None}
+    parameters = {"GET": {"from": calendar_date, "to": calendar_date}}
+
+    @extend_schema(operation_id="calendars_retrieve", responses=CalendarSerializer)
+    def get(self, request: Request, calendar: str) -> Response:
+        """The sessions of an exchange; this year's where no range is asked for."""
+        asked = read_parameters(request, self.parameters["GET"])
+        if calendar not in CALENDARS:
+            raise NotFound("There is no such calendar.")
+        today = datetime.now(UTC).date()
+        first = asked.get("from") or date(today.year, 1, 1)
+        last = asked.get("to") or date(max(today.year, first.year), 12, 31)
+        if not first <= last <= min(first + _LONGEST_CALENDAR, date(today.year + 1, 12, 31)):
+            raise InvalidRequest(
+                "A range of at most 40 years, until the end of next year.", code="bad-parameter"
+            )
+        return Response({"calendar": calendar, "sessions": sessions_between(calendar, first, last)})
+
+
+def _instrument_asked(
+    request: Request, client: Client, *, required: bool = False
+) -> Instrument | None:
+    name = read_one(request, "instrument", text)
+    if name is None:
+        if required:
+            raise InvalidRequest("Say which: ?instrument=SYMBOL.", code="bad-parameter")
+        return None
+    return instrument_resolve(client, [name], pointers={name: ["?instrument"]})[name]
+
+
+def _added(
+    view: ApiView,
+    request: Request,
+    serializer: type[serializers.Serializer[Any]],
+    batch: str,
+    add: Callable[..., Appended],
+) -> Response:
+    refuse_unknown(request, ())
+    sent = serializer(data=request.data)
+    sent.is_valid(raise_exception=True)
+    outcome = add(
+        client=view.client,
+        rows=sent.validated_data[batch],
+        source=sent.validated_data["source"],
+        actor=view.actor,
+        request_id=view.request_id,
+    )
+    return Response(
+        {"new": outcome.new, "corrected": outcome.corrected, "unchanged": outcome.unchanged}
+    )
+
+
+def _price_body(
+    client: Client, instrument: Instrument, adjusted: str, known_at: datetime | None
+) -> Body:
+    def traded(row: dict[str, Any]) -> dict[str, Any]:
+        return {**{name: row[name] for name in _KEPT}, "own": row["client_id"] is not None}
+
+    if adjusted == "split":
+        splits = splits_of(client, [instrument], known_at=known_at).get(instrument.pk, [])
+
+        def in_todays_shares(row: dict[str, Any]) -> dict[str, Any]:
+            factor = split_factor(splits, row["session"])
+            body = traded(row)
+            body.update({name: scaled(row[name], factor) for name in _BAR})
+            body["volume"] = scaled(row["volume"], 1 / factor)
+            return body
+
+        return in_todays_shares
+    if adjusted == "total_return":
+        last = last_total_return(client, instrument, known_at=known_at)
+
+        def as_total_return(row: dict[str, Any]) -> dict[str, Any]:
+            level = row["total_return_index"]
+            close = None
+            if last is not None and level is not None:
+                scale = _FIFTEEN_DIGITS.create_decimal_from_float(level / last[1])
+                close = _FIFTEEN_DIGITS.multiply(last[0], Decimal(scale))
+            return {**traded(row), **dict.fromkeys(_BAR), "close": close}
+
+        return as_total_return
+    return traded

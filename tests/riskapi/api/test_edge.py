@@ -1,0 +1,200 @@
+"""What holds for every address: problem documents, methods, slashes, request ids, types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from portfolios.api.account import MeView
+from portfolios.api.portfolios import PortfolioListView
+from portfolios.models import Portfolio
+from portfolios.tenancy import operator_scope
+from riskapi.api.problems import PROBLEMS
+from tests.callers import Caller
+
+MEMBERS = {
+    "type",
+    "title",
+    "status",
+    "detail",
+    "instance",
+    "code",
+    "request_id",
+    "errors",
+    "docs",
+    "retryable",
+}
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/nothing", "/v1", "/v1/", "/nothing", "/", "/v1/portfolios/x/y/z", "/v2/me"]
+)
+def test_unknown_address_is_a_problem(caller: Caller, path: str) -> None:
+    answer = caller.get(path)
+    assert (answer.status, answer.code) == (404, "not-found")
+    assert answer.body.keys() == MEMBERS
+    assert answer.body["instance"] == path
+
+
+def test_wrong_method_names_the_right_ones(caller: Caller) -> None:
+    answer = caller.send("DELETE", "/v1/portfolios")
+    assert (answer.status, answer.code) == (405, "method-not-allowed")
+    assert answer.headers["Allow"] == "GET, POST, HEAD, OPTIONS"
+    assert caller.send("POST", "/healthz").code == "method-not-allowed"
+
+
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND"])
+def test_other_methods_are_off(caller: Caller, method: str) -> None:
+    assert caller.send(method, "/v1/me").status == 405
+
+
+def test_options_lists_methods_without_a_body(caller: Caller) -> None:
+    answer = caller.send("OPTIONS", "/v1/portfolios")
+    assert (answer.status, answer.content) == (204, b"")
+    assert answer.headers["Allow"] == "GET, POST, HEAD, OPTIONS"
+
+
+def test_head_answers_like_get_without_the_body(caller: Caller) -> None:
+    head, get = caller.send("HEAD", "/v1/me"), caller.get("/v1/me")
+    assert (head.status, head.content) == (200, b"")
+    assert head.headers["Content-Length"] == get.headers["Content-Length"]
+
+
+@pytest.mark.parametrize("path", ["/v1/me", "/healthz", "/v1/errors/not-found", "/v1/portfolios"])
+def test_both_forms_of_slash_are_served(caller: Caller, path: str) -> None:
+    assert caller.get(path).status == caller.get(path + "/").status == 200
+
+
+def test_post_with_a_slash_keeps_its_body(caller: Caller) -> None:
+    assert caller.post("/v1/portfolios/", {"name": "Semis"}).status == 201
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("application/json", 200),
+        ("application/*", 200),
+        ("text/html, */*;q=0.1", 200),
+        ("text/html", 406),
+        ("application/json;q=0", 406),
+        ("", 406),
+        (";;,,", 406),
+    ],
+)
+def test_only_json_is_offered(caller: Caller, accept: str, status: int) -> None:
+    answer = caller.get("/v1/me", Accept=accept)
+    assert answer.status == status
+    if status == 406:
+        assert answer.code == "not-acceptable"
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/xml", "multipart/form-data; boundary=x", "", "///"]
+)
+def test_other_content_types_are_refused(caller: Caller, content_type: str) -> None:
+    answer = caller.post("/v1/portfolios", raw=b'{"name": "x"}', content_type=content_type)
+    assert (answer.status, answer.code) == (415, "unsupported-media-type")
+
+
+def test_compressed_json_is_refused(caller: Caller) -> None:
+    answer = caller.post("/v1/portfolios", {"name": "x"}, Content_Encoding="gzip")
+    assert (answer.status, answer.code) == (415, "unsupported-media-type")
+
+
+def test_body_over_a_megabyte_is_refused(caller: Caller) -> None:
+    answer = caller.post("/v1/portfolios", {"name": "x" * 1_000_001})
+    assert (answer.status, answer.code) == (413, "payload-too-large")
+
+
+def test_every_answer_has_its_own_request_id_and_echoes_the_callers(caller: Caller) -> None:
+    first = caller.get("/v1/me", Client_Request_Id="trade-42")
+    second = caller.get("/v1/nothing", Client_Request_Id="bad id\u00e9")
+    assert first.headers["Client-Request-Id"] == "trade-42"
+    assert "Client-Request-Id" not in second.headers
+    assert first.headers["Request-Id"] != second.headers["Request-Id"]
+    assert first.headers["Api-Release"] == "2026-12-01"
+
+
+def test_surprise_is_a_problem_that_gives_nothing_away(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(MeView, "get", fail)
+    answer = caller.get("/v1/me")
+    assert (answer.status, answer.code) == (500, "internal-error")
+    assert b"secret" not in answer.content
+    assert "secret detail" in caplog.text
+    assert answer.headers["Request-Id"] in caplog.text
+
+
+def test_number_that_is_not_finite_is_never_sent(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rest_framework.response import Response
+
+    monkeypatch.setattr(MeView, "get", lambda *args: Response({"deep": [{"x": float("nan")}]}))
+    answer = caller.get("/v1/me")
+    assert (answer.status, answer.code) == (500, "internal-error")
+
+
+def test_effect_of_a_request_that_fails_is_undone(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = PortfolioListView.post
+
+    def fail(self: PortfolioListView, request: Any) -> None:
+        made(self, request)
+        raise RuntimeError("after the effect")
+
+    monkeypatch.setattr(PortfolioListView, "post", fail)
+    assert caller.post("/v1/portfolios", {"name": "Semis"}).status == 500
+    with operator_scope():
+        assert not Portfolio.objects.exists()
+
+
+def test_database_away_is_503_while_a_key_is_checked(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(key_id: str) -> None:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr("portfolios.services.api_keys._lookup", away)
+    answer = caller.get("/v1/me")
+    assert (answer.status, answer.code) == (503, "service-degraded")
+    assert answer.headers["Retry-After"] == "5"
+    assert answer.body["retryable"] is True
+    assert caller.get("/healthz").status == 200
+
+
+def test_each_problem_type_has_its_page(caller: Caller) -> None:
+    listed = {row["code"] for row in caller.get("/v1/errors").body["data"]}
+    assert listed == set(PROBLEMS)
+    for code in PROBLEMS:
+        page = caller.get(f"/v1/errors/{code}")
+        assert page.status == 200
+        assert page.body["what_to_do"]
+    assert caller.get("/v1/errors/nothing").code == "not-found"
+
+
+def test_documents_are_served(caller: Caller) -> None:
+    document = caller.get("/v1/openapi.json", Accept="application/json")
+    assert document.status == 200
+    assert document.body["openapi"].startswith("3.1")
+    for page in ("/v1/docs", "/v1/redoc"):
+        assert caller.get(page, Accept="text/html").status == 200
+
+
+def test_ready_needs_the_database_not_the_broker(caller: Caller) -> None:
+    answer = caller.get("/readyz")
+    assert answer.status == 200
+    assert answer.body["checks"]["database"] == answer.body["checks"]["migrations"] == "ok"
+
+
+def test_status_shows_queue_and_freshness(caller: Caller) -> None:
+    body = caller.get("/v1/status").body
+    assert body["queue"] == {"open_units": 0, "oldest_age_seconds": None}
+    assert body["nightly"] is None

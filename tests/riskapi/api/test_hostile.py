@@ -1,0 +1,188 @@
+"""Requests that mean harm: each is refused with a problem, none with a 500."""
+
+from __future__ import annotations
+
+import pytest
+
+from portfolios.models import Portfolio
+from portfolios.tenancy import operator_scope
+from tests.callers import Caller
+
+BODIES: list[tuple[bytes, str]] = [
+    (b"", "validation-error"),
+    (b" ", "malformed-json"),
+    (b"{", "malformed-json"),
+    (b'{"name": "x"} x', "malformed-json"),
+    (b"{'name': 'x'}", "malformed-json"),
+    (b'{"name": "x",}', "malformed-json"),
+    (b'{"name": NaN}', "malformed-json"),
+    (b'{"name": Infinity}', "malformed-json"),
+    (b'{"name": -Infinity}', "malformed-json"),
+    (b'{"name": nan}', "malformed-json"),
+    (b'{"name": 1e400}', "bad-number"),
+    (b'{"name": 1e31}', "bad-number"),
+    (b'{"name": 1e-31}', "bad-number"),
+    (b'{"name": 1E99999999999999999999}', "bad-number"),
+    (b'{"name": ' + b"1" * 41 + b"}", "bad-number"),
+    (b'{"name": -0.' + b"1" * 41 + b"}", "bad-number"),
+    (b'{"name": ' + b"9" * 100_000 + b"}", "bad-number"),
+    (b'{"name": 01}', "malformed-json"),
+    (b'{"name": 0x10}', "malformed-json"),
+    (b'{"name": "x", "name": "y"}', "duplicate-key"),
+    (b'{"a": {"b": 1, "b": 2}}', "duplicate-key"),
+    (b'{"name": "x", "\\u006eame": "y"}', "duplicate-key"),
+    (b'{"name": "\\u0000"}', "bad-encoding"),
+    (b'{"name": "a\\u0000b"}', "bad-encoding"),
+    (b'{"\\u0000": "x"}', "bad-encoding"),
+    (b'{"name": "\x00"}', "malformed-json"),
+    (b'{"name": "\\ud800"}', "bad-encoding"),
+    (b'{"name": "\\udc00\\ud800"}', "bad-encoding"),
+    (b'{"\\ud800": "x"}', "bad-encoding"),
+    (b'{"name": "\xed\xa0\x80"}', "bad-encoding"),
+    (b'{"name": "\xff"}', "bad-encoding"),
+    (b'{"name": "\xc0\xaf"}', "bad-encoding"),
+    (b'\xef\xbb\xbf{"name": "x"}', "malformed-json"),
+    ('{"name": "x"}'.encode("utf-16"), "bad-encoding"),
+    ('{"name": "x"}'.encode("utf-32-be"), "malformed-json"),
+    (b'{"name": "tab\there"}', "malformed-json"),
+    (b"[" * 33 + b"]" * 33, "json-too-deep"),
+    (b"[" * 100_000 + b"]" * 100_000, "json-too-deep"),
+    (b'{"a":' * 50_000 + b"1" + b"}" * 50_000, "json-too-deep"),
+    (b"[" + b"1," * 10_000 + b"1]", "json-too-large"),
+    (b'"name"', "validation-error"),
+    (b"null", "validation-error"),
+    (b"true", "validation-error"),
+    (b"1.5", "validation-error"),
+    (b"[]", "validation-error"),
+    (b'{"name": {"$ne": null}}', "validation-error"),
+    (b'{"name": ["x"]}', "validation-error"),
+    (b'{"name": false}', "validation-error"),
+    (b'{"name": null}', "validation-error"),
+    (b'{"name": ""}', "validation-error"),
+    (b'{"name": "   "}', "validation-error"),
+    (b'{"__proto__": {}, "name": "x"}', "unknown-field"),
+    (b'{"name": "x", "client": "other"}', "unknown-field"),
+    (b'{"name": "x", "client_id": "other"}', "unknown-field"),
+    (b'{"name": "x", "id": "pf_0"}', "unknown-field"),
+    (b'{"name": "x", "": 1}', "unknown-field"),
+    (b'{"name": "x", "benchmark": "' + b"S" * 41 + b'"}', "validation-error"),
+    (b'{"name": "x", "benchmark": "\' OR 1=1 --"}', "unknown-instrument"),
+    (b'{"name": "x", "benchmark": "in_' + b"0" * 32 + b'"}', "unknown-instrument"),
+    (b'{"name": "x", "base_currency": "\xef\xbc\xb5SD"}', "validation-error"),
+]
+
+
+@pytest.mark.parametrize(("raw", "code"), BODIES)
+def test_hostile_body_is_refused(caller: Caller, raw: bytes, code: str) -> None:
+    answer = caller.post("/v1/portfolios", raw=raw)
+    assert answer.code == code
+    assert answer.status in (400, 422)
+    with operator_scope():
+        assert not Portfolio.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/portfolios/%00",
+        "/v1/portfolios/pf_%00",
+        "/v1/portfolios/%ED%A0%80",
+        "/v1/portfolios/%FF%FE",
+        "/v1/portfolios/%C0%AF",
+        "/v1/portfolios?name=%00",
+        "/v1/portfolios?name=a%00b",
+        "/v1/portfolios?name=%ED%A0%80",
+        "/v1/portfolios?name=%FF",
+        "/v1/portfolios?%00=x",
+        "/v1/portfolios?cursor=%FF",
+        "/v1/instruments/%00",
+        "/v1/prices?instrument=%00",
+    ],
+)
+def test_bytes_that_are_not_text_are_refused(caller: Caller, path: str) -> None:
+    answer = caller.get(path)
+    assert (answer.status, answer.code) == (400, "bad-encoding")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/portfolios/..%2F..%2Fetc%2Fpasswd",
+        "/v1/portfolios/pf_" + "f" * 5_000,
+        "/v1/portfolios/pf_-1234567890123456789012345678901",
+        "/v1/portfolios/pf_0x345678901234567890123456789012",
+        "/v1/portfolios/pf_" + "\u0661" * 32,
+        "/v1/portfolios/PF_" + "0" * 32,
+        "/v1/portfolios/pf_{1234567890123456789012345678901}",
+        "/v1/portfolios//positions",
+        "/v1//portfolios",
+        "/v1/portfolios/pf_" + "0" * 32 + "/position-sets/ps_" + "0" * 32,
+        "/v1/instruments/" + "A" * 3_000,
+        "/v1/instruments/%F0%9F%92%A9",
+        "/v1/imports/imp_" + "0" * 32,
+        "/v1/calendars/..",
+        "/V1/me",
+    ],
+)
+def test_addresses_of_nothing_are_404(caller: Caller, path: str) -> None:
+    answer = caller.get(path)
+    assert (answer.status, answer.code) == (404, "not-found")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=-1",
+        "limit=99999999999999999999",
+        "limit=\u0661",
+        "limit=1;drop",
+        "cursor=" + "x" * 5_000,
+        "cursor=WzFd:1abc:def",
+        "sort=name,id",
+        "sort=-",
+        "sort=",
+        "created_at__gte=9999-12-31T23:59:59-23:59",
+        "created_at__gte=0001-01-01T00:00:00%2B23:59",
+        "created_at__gte=2026-02-30T00:00:00Z",
+        "created_at__lt=now",
+        "name__in",
+        "name[]=x",
+        "name__regex=.*",
+        "client_id=1",
+        "client__name=x",
+        "name=" + "x" * 201,
+        "is_active=TRUE",
+        "=",
+        "fields=name",
+    ],
+)
+def test_hostile_query_is_refused_or_finds_nothing(caller: Caller, query: str) -> None:
+    answer = caller.get(f"/v1/portfolios?{query}")
+    assert answer.status == 400 or (answer.status == 200 and answer.body["data"] == [])
+
+
+@pytest.mark.parametrize(
+    "query", ["as_of=0001-01-01", "as_of=9999-12-31", "as_of=99999-1-1", "as_of=2026-W01-1"]
+)
+def test_dates_at_the_ends_of_time_are_refused(caller: Caller, query: str) -> None:
+    portfolio = caller.post("/v1/portfolios", {"name": "x"}).body["id"]
+    answer = caller.put(f"/v1/portfolios/{portfolio}/positions?{query}", {"positions": []})
+    assert answer.code in ("not-a-session", "bad-parameter")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("If_Match", "3"),
+        ("If_Match", '"'),
+        ("If_Match", '"a" "b"'),
+        ("If_Match", "W/"),
+        ("If_Match", '"' + "x" * 7_000 + '"'),
+        ("If_Match", ('"a", ' * 1_500) + '"b"'),
+    ],
+)
+def test_hostile_precondition_is_refused(caller: Caller, name: str, value: str) -> None:
+    portfolio = caller.post("/v1/portfolios", {"name": "x"}).body["id"]
+    answer = caller.patch(f"/v1/portfolios/{portfolio}", {"name": "y"}, **{name: value})
+    assert answer.code in ("bad-header", "stale-version")
+    assert caller.get(f"/v1/portfolios/{portfolio}").body["name"] == "x"
