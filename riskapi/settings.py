@@ -142,6 +142,14 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "InstrumentKind": "portfolios.models.Instrument.Kind",
+        "CorporateActionKind": "portfolios.models.CorporateAction.Kind",
+        "ImportStatus": "portfolios.models.Import.Status",
+        "RunKind": "analytics.models.Run.Kind",
+        "RunStatus": "analytics.models.Run.Status",
+        "ResultStatus": "analytics.models.Result.Status",
+    },
 }
 
 CELERY_BROKER_URL = env.BROKER_URL
