@@ -1064,23 +1064,6 @@ def portfolio_beta_standard_error(
     )
 
 
-def beta_contributions(weights: FloatArray, betas: FloatArray) -> FloatArray:
-    """Contribution of each position to portfolio beta.
-
-    Parameters
-    ----------
-    weights : float64 array of shape (n_portfolios, n_instruments) or (n_instruments,)
-        Effective, over net asset value.
-    betas : float64 array of shape (n_instruments,)
-
-    Returns
-    -------
-    float64 array of the shape of `weights`
-        Sums to the beta along the last axis.
-    """
-    return finite_array(weights, "weights") * finite_vector(betas, "betas")
-
-
 def risk_contributions(weights: FloatArray, covariance: FloatArray) -> FloatArray:
     """Contribution of each position to portfolio volatility.
 

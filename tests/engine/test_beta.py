@@ -73,6 +73,36 @@ def test_a_batch_equals_one_by_one_with_gaps_and_failures_inside(seed: int) -> N
         assert_allclose(inside.beta.standard_error, alone.beta.standard_error, rtol=1e-10)
 
 
+@given(st.integers(0, 2**32 - 1))
+def test_the_order_of_days_changes_no_ols_number_and_that_of_portfolios_none(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows, x = rng.normal(0, 0.02, (4, 90)), rng.normal(0, 0.02, 90)
+    plain = beta.semiconductor_beta(rows, x)
+    days, portfolios = rng.permutation(90), rng.permutation(4)
+    shuffled = beta.semiconductor_beta(rows[:, days], x[days])
+    assert_allclose(shuffled.beta, plain.beta, rtol=1e-9, atol=1e-14)
+    assert_allclose(shuffled.ols_standard_error, plain.ols_standard_error, rtol=1e-10)
+    reordered = beta.semiconductor_beta(rows[portfolios], x)
+    assert_allclose(reordered.hac_standard_error, plain.hac_standard_error[portfolios], rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_obs", [60, 61, 252, 2520])
+@pytest.mark.parametrize("form", ["list", "float32", "fortran", "strided", "read-only"])
+def test_any_form_of_the_same_numbers_gives_the_same_beta(n_obs: int, form: str) -> None:
+    rng = np.random.default_rng(n_obs)
+    x = rng.normal(0, 0.02, n_obs).astype(np.float32).astype(np.float64)
+    rows = (1.3 * x + rng.normal(0, 0.01, (3, n_obs))).astype(np.float32).astype(np.float64)
+    forms = {
+        "list": rows.tolist(),
+        "float32": rows.astype(np.float32),
+        "fortran": np.asfortranarray(rows),
+        "strided": np.repeat(rows, 2, axis=1)[:, ::2],
+        "read-only": np.broadcast_to(rows, rows.shape),
+    }
+    given_form = beta.semiconductor_beta(forms[form], x)
+    assert_allclose(given_form.beta, beta.semiconductor_beta(rows, x).beta, rtol=1e-13)
+
+
 def test_gaps_are_dropped_in_pairs(pair: Pair) -> None:
     y, x = pair[0].copy(), pair[1].copy()
     y[[4, 90]], x[[17, 90]] = np.nan, np.nan
