@@ -2,8 +2,37 @@
 
 from __future__ import annotations
 
-from analytics.calculations.runner import unit_perform
-from analytics.models import Unit
-from portfolios.jobs import JobKind
+import uuid
+from collections.abc import Sequence
 
-KINDS = (JobKind(Unit, unit_perform),)
+from celery import shared_task
+
+from analytics.calculations.nightly import portfolios_risk
+from analytics.calculations.runner import run_settle, unit_perform
+from analytics.models import Report, Unit
+from analytics.reporting.production import report_produce
+from analytics.reporting.schedule import ensure_due
+from portfolios.jobs import JobKind
+from portfolios.tasks import IMPORT
+
+
+def settle_quarantined_units(unit_ids: Sequence[uuid.UUID]) -> None:
+    """Bring the runs of units that were given up to their end."""
+    for run_id in sorted(set(Unit.objects.filter(pk__in=unit_ids).values_list("run", flat=True))):
+        run_settle(run_id)
+
+
+def make_report(report_id: uuid.UUID) -> bool:
+    """Make a night report, if nobody else does."""
+    return report_produce(report_id, portfolios_risk)
+
+
+@shared_task
+def ensure_due_reports() -> None:
+    """Insert the reports that have fallen due; the scheduler calls it every minute."""
+    ensure_due()
+
+
+UNIT = JobKind(Unit, unit_perform, quarantined=settle_quarantined_units)
+REPORT = JobKind(Report, make_report)
+KINDS = (UNIT, IMPORT, REPORT)

@@ -7,8 +7,11 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import DatabaseError, connection
+from django.db.models import Q
+from django.db.models.functions import Now
 
 from portfolios import leases
 from portfolios.models.leased import LeasedJob
@@ -26,10 +29,12 @@ class JobKind:
     """A table of leased jobs and the function that claims one by id, does it and finishes it.
 
     The function answers whether it got the job: False says that someone else has it.
+    `quarantined` is told, in the transaction that does it, which jobs were given up.
     """
 
     model: type[LeasedJob]
     perform: Callable[[uuid.UUID], bool]
+    quarantined: Callable[[Sequence[uuid.UUID]], None] | None = None
 
 
 def claimable_ids(kind: JobKind, limit: int = _BATCH) -> list[uuid.UUID]:
@@ -42,22 +47,48 @@ def claimable_ids(kind: JobKind, limit: int = _BATCH) -> list[uuid.UUID]:
 def drain(kinds: Sequence[JobKind], *, until: threading.Event | None = None) -> int:
     """Do the jobs that wait, those of an earlier kind first, until none is left; how many.
 
-    After a pass that did something the tables are read again, so that what a client waits for
-    does not stand behind a batch of nightly work.
+    After a pass the tables are read again from the first kind on, so that what a client waits for
+    does not stand behind a batch of nightly work. A pass in which others took every job is
+    repeated once: there may be more behind them.
     """
-    total = 0
-    while True:
+    total = misses = 0
+    while misses < 2:
         done = 0
         for kind in kinds:
-            for pk in claimable_ids(kind):
+            ids = claimable_ids(kind)
+            for pk in ids:
                 if until is not None and until.is_set():
                     return total
                 done += kind.perform(pk)
-            if done:
+            if ids:
                 break
-        total += done
-        if not done:
+        else:
             return total
+        total += done
+        misses = 0 if done else misses + 1
+    return total
+
+
+def sweep(kinds: Sequence[JobKind], *, rehint_after: timedelta) -> bool:
+    """Give up what failed its last attempt, and say whether workers should be woken.
+
+    Woken for work that was never hinted, or so long ago that the hint must have been lost; each
+    such job is marked as hinted, so one that waits behind others costs a hint now and then.
+    """
+    wanted = False
+    for kind in kinds:
+        with operator_scope():
+            given_up = leases.quarantine_exhausted(kind.model)
+            if given_up and kind.quarantined is not None:
+                kind.quarantined(given_up)
+        if given_up:
+            logger.error("quarantined %s %s", kind.model.__name__, [str(pk) for pk in given_up])
+        with operator_scope():
+            silent = kind.model._default_manager.filter(
+                leases.claimable(), Q(hinted_at=None) | Q(hinted_at__lt=Now() - rehint_after)
+            )
+            wanted |= bool(silent.update(hinted_at=Now()))
+    return wanted
 
 
 class WorkLoop(threading.Thread):

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from analytics.api import reports
+from analytics.api import analyses, reports, runs
 
 urlpatterns = [
+    path("analyses/semiconductor-beta", analyses.SemiconductorBetaView.as_view()),
+    path("analyses/hedge-effectiveness", analyses.HedgeEffectivenessView.as_view()),
+    path("analyses/leveraged-drag", analyses.LeveragedDragView.as_view()),
+    path("runs", runs.RunListView.as_view()),
+    path("runs/<str:run_id>", runs.RunDetailView.as_view()),
+    path("runs/<str:run_id>/units/<str:name>", runs.RunUnitView.as_view()),
+    path("runs/<str:run_id>/inputs", runs.RunInputsView.as_view()),
     path("reports", reports.ReportListView.as_view()),
     path("reports/<str:report_id>.html", reports.ReportHtmlView.as_view()),
     path("reports/<str:report_id>.pdf", reports.ReportPdfView.as_view()),

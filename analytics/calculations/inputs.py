@@ -95,6 +95,7 @@ class Market:
         self.sealed = False
         self._instruments: dict[int, Instrument] = {}
         self._fx: dict[tuple[str, str], FloatArray] = {}
+        self.quotes: dict[int, Quote] = {}
 
     def prefetch(self, needs: Requirements, books: Iterable[Book]) -> None:
         """Read all that a computation may ask for, so that it can run without the database.
@@ -103,9 +104,10 @@ class Market:
         nothing and say so by an empty answer.
         """
         self.block, self.last_row, self.terms, self.options, self.splits  # noqa: B018  # read now
-        if needs.short_rates:
+        if needs.short_rates or needs.instruments:
             self.short_rates  # noqa: B018  # read now
-        self.instruments_by_uid(needs.instruments)
+        known = self.instruments_by_uid(needs.instruments)
+        self.load_quotes(known[uid].pk for uid in needs.instruments)
         currencies = {row.currency for row in self._instruments.values()}
         for book in books:
             for currency in currencies:
@@ -137,6 +139,27 @@ class Market:
             wanted |= {self.options[pk].underlying_id for pk in found if pk in self.options}
             wanted |= {term.index_id for pk in found for term in self.terms.get(pk, [])}
             wanted -= self._instruments.keys()
+
+    def load_quotes(self, instrument_ids: Iterable[int]) -> None:
+        """Read the last quote of each option up to the date, none older than a week."""
+        ids = list(self.options.keys() & set(instrument_ids))
+        if not ids:
+            return
+        self.reads()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT DISTINCT ON (instrument_id) instrument_id, quoted_at::date,"
+                " CASE WHEN bid > 0 AND ask >= bid THEN ((bid + ask) / 2)::float8"
+                " ELSE last::float8 END, implied_volatility, underlying_price::float8"
+                " FROM portfolios_optionquote WHERE instrument_id = ANY(%s)"
+                " AND quoted_at < %s AND quoted_at >= %s AND recorded_at <= %s"
+                " ORDER BY instrument_id, quoted_at DESC, client_id NULLS LAST",
+                [
+                    ids, self.as_of + timedelta(days=1), self.as_of - _QUOTE_MAX_AGE,
+                    self.known_at,
+                ],
+            )
+            self.quotes.update({row[0]: Quote(*row[1:]) for row in cursor.fetchall()})
 
     def instrument(self, pk: int) -> Instrument:
         if pk not in self._instruments:
@@ -438,12 +461,12 @@ def load_books(market: Market, portfolio_ids: Sequence[uuid.UUID]) -> dict[uuid.
         )
         positions = cursor.fetchall()
     market.load_instruments({row[1] for row in positions})
-    quotes = _quotes(market, {row[1] for row in positions} & market.options.keys())
+    market.load_quotes({row[1] for row in positions})
     for set_id, instrument_id, quantity, tags in positions:
         book = by_set[set_id]
         holding = Holding(market.instrument(instrument_id), quantity, list(tags))
         book.holdings.append(holding)
-        value_holding(market, book, holding, quotes.get(instrument_id), since=book.position_date)
+        value_holding(market, book, holding, since=book.position_date)
     for book in books.values():
         _note_currencies(market, book)
     return books
@@ -452,16 +475,13 @@ def load_books(market: Market, portfolio_ids: Sequence[uuid.UUID]) -> dict[uuid.
 def hypothetical(
     market: Market, book: Book, instrument: Instrument, quantity: float
 ) -> Holding:
-    """A position that the book need not hold, valued like its own."""
+    """A position that the book need not hold, valued like its own; notes go to the book."""
     holding = Holding(instrument, quantity, [])
-    quotes = _quotes(market, {instrument.pk} & market.options.keys())
-    value_holding(market, book, holding, quotes.get(instrument.pk), since=market.as_of)
+    value_holding(market, book, holding, since=market.as_of)
     return holding
 
 
-def value_holding(
-    market: Market, book: Book, holding: Holding, quote: Quote | None, *, since: date
-) -> None:
+def value_holding(market: Market, book: Book, holding: Holding, *, since: date) -> None:
     """Fill in value and exposures; what is missing goes to the book's lists."""
     instrument = holding.instrument
     fx = market.fx(instrument.currency, book.currency)
@@ -474,7 +494,7 @@ def value_holding(
         holding.value = holding.quantity * rate
         return
     if instrument.kind == Instrument.Kind.OPTION:
-        _value_option(market, book, holding, quote, rate)
+        _value_option(market, book, holding, rate)
         return
     last = market.last_close(instrument.pk)
     if last is None:
@@ -567,9 +587,7 @@ def proxy_warning(market: Market, instrument_id: int, series: int) -> Json:
     )
 
 
-def _value_option(
-    market: Market, book: Book, holding: Holding, quote: Quote | None, rate: float
-) -> None:
+def _value_option(market: Market, book: Book, holding: Holding, rate: float) -> None:
     option = market.options[holding.instrument.pk]
     symbol = holding.instrument.symbol
     shares = holding.quantity * option.multiplier
@@ -594,7 +612,7 @@ def _value_option(
         holding.delta = sign if per_share > 0 else 0.0
     else:
         per_share, holding.delta, notes = _option_price_and_delta(
-            market, holding.instrument, option, quote, spot
+            market, holding.instrument, option, spot
         )
         book.warnings.extend(notes)
     holding.value = shares * per_share * rate
@@ -602,7 +620,7 @@ def _value_option(
 
 
 def _option_price_and_delta(
-    market: Market, instrument: Instrument, option: Option, quote: Quote | None, spot: float
+    market: Market, instrument: Instrument, option: Option, spot: float
 ) -> tuple[float, float, list[Json]]:
     """Price per share, delta, and what had to stand in for a quote.
 
@@ -610,6 +628,7 @@ def _option_price_and_delta(
     realized volatility.
     """
     rates = market.short_rate_on(np.array([market.as_of], dtype="datetime64[D]"))
+    quote = market.quotes.get(instrument.pk)
     notes: list[Json] = []
 
     def contract(underlying_price: float) -> EngineOption:
@@ -668,27 +687,6 @@ def _realized_volatility(market: Market, underlying_id: int) -> float:
     return realized_variance(returns[~np.isnan(returns)]).annual_volatility.value
 
 
-def _quotes(market: Market, option_ids: Iterable[int]) -> dict[int, Quote]:
-    ids = list(option_ids)
-    if not ids:
-        return {}
-    market.reads()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT DISTINCT ON (instrument_id) instrument_id, quoted_at::date,"
-            " CASE WHEN bid > 0 AND ask >= bid THEN ((bid + ask) / 2)::float8"
-            " ELSE last::float8 END, implied_volatility, underlying_price::float8"
-            " FROM portfolios_optionquote WHERE instrument_id = ANY(%s)"
-            " AND quoted_at < %s AND quoted_at >= %s AND recorded_at <= %s"
-            " ORDER BY instrument_id, quoted_at DESC, client_id NULLS LAST",
-            [
-                ids, market.as_of + timedelta(days=1), market.as_of - _QUOTE_MAX_AGE,
-                market.known_at,
-            ],
-        )
-        return {row[0]: Quote(*row[1:]) for row in cursor.fetchall()}
-
-
 def _note_currencies(market: Market, book: Book) -> None:
     """Refuse the book where a rate is missing: no value is better than a wrong one."""
     last = np.array([market.last_row - 1])
@@ -729,6 +727,14 @@ def _local_value(market: Market, holding: Holding) -> float:
         return holding.quantity
     last = market.last_close(holding.instrument.pk)
     return holding.quantity * last[0] if last else 0.0
+
+
+def no_positions(market: Market) -> Unanswerable:
+    return Unanswerable(
+        Result.Status.ERROR,
+        "no-positions",
+        f"the portfolio has no positions on or before {market.as_of}",
+    )
 
 
 def portfolio_input_facts(book: Book, market: Market) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from analytics.calculations.inputs import Book, Market, Requirements
 from analytics.calculations.outputs import Json, Outcome
@@ -40,7 +40,7 @@ class Submission:
         )
         return {at: found[name] for at, name in names.items()}
 
-    def refuse(self, at: str, code: str, message: str, value: Any = None, **more: Any) -> None:
+    def refuse(self, at: str, code: str, message: str, value: Any = None, **more: Any) -> NoReturn:
         """Raise for one member of the unit."""
         raise InvalidRequest(
             message,

@@ -86,9 +86,9 @@ def price_block(client_id: uuid.UUID, known_at: datetime) -> PriceBlock:
         row["client"]: row for row in DataVersion.objects.values("client", "version", "changed_at")
     }
     shared, own = versions.get(None), versions.get(client_id)
-    version = f"v{_FORMAT}-{shared['version'] if shared else 0}"
+    version = f"v{_FORMAT}-{_stamp(shared)}"
     if own:
-        version = f"{version}-{client_id.hex}-{own['version']}"
+        version = f"{version}-{client_id.hex}-{_stamp(own)}"
     changes = [row["changed_at"] for row in (shared, own) if row]
     if changes and max(changes) > known_at:
         return _read(f"{version}@{known_at.isoformat()}", client_id if own else None, known_at)
@@ -104,6 +104,11 @@ def price_block(client_id: uuid.UUID, known_at: datetime) -> PriceBlock:
     while len(_open) > _KEPT_IN_MEMORY:
         _open.popitem(last=False)
     return block
+
+
+def _stamp(row: dict[str, Any] | None) -> str:
+    """Number and time of a version: a database restored from a copy repeats numbers."""
+    return f"{row['version']}.{int(row['changed_at'].timestamp() * 1e6):x}" if row else "0"
 
 
 def data_version(client_id: uuid.UUID) -> str:

@@ -16,6 +16,7 @@ from analytics.calculations.inputs import (
     Market,
     Requirements,
     missing_fx,
+    no_positions,
     portfolio_input_facts,
     proxy_warning,
 )
@@ -77,7 +78,6 @@ class SemiconductorBeta:
         portfolio = submission.portfolio
         if portfolio is None:
             submission.refuse("", "invalid-request", "semiconductor-beta needs a portfolio.")
-            raise AssertionError
         if not MIN_OBS <= given["window"] <= MAX_WINDOW:
             submission.refuse(
                 "window", "bad-window",
@@ -93,7 +93,6 @@ class SemiconductorBeta:
                 "The portfolio has no benchmark; name one in the unit or set it on the portfolio.",
                 suggestion=["SOX", "NYSESEMI"],
             )
-            raise AssertionError
         broad = found.get("market", portfolio.market_benchmark)
         return {
             **given,
@@ -121,10 +120,7 @@ class SemiconductorBeta:
     def _group(self, market: Market, request: Request) -> _Group:
         params, book = request.params, request.book
         if book is None:
-            raise Unanswerable(
-                Result.Status.ERROR, "no-positions",
-                f"the portfolio has no positions on or before {market.as_of}",
-            )
+            raise no_positions(market)
         book.check(
             max_price_age=params["max_price_age_sessions"], on_stale=params["on_stale"]
         )
@@ -471,7 +467,7 @@ def _warnings(sample: _GroupSample, at: int, params: Json) -> list[Json]:
                 notes.append(note)
     if book.position_date < market.as_of:
         notes.append(
-            warning("positions-older-than-as-of", f"the positions are those of {book.position_date}")
+            warning("positions-older-than-as-of", f"positions are those of {book.position_date}")
         )
     if sample.fit.asynchronous[at]:
         notes.append(

@@ -90,6 +90,18 @@ def unit_result_get(run: Run, name: str) -> tuple[Unit, Result | None]:
     return unit, Result.objects.filter(unit=unit).first()
 
 
+def run_inputs(run: Run) -> dict[str, Any]:
+    """What each unit with a result has read."""
+    rows = Result.objects.filter(unit__run=run).order_by("unit__ordinal")
+    return {
+        "run": run.public_id,
+        "as_of": run.as_of.isoformat(),
+        "known_at": instant(run.known_at),
+        "inputs_hash": f"sha256:{run.inputs_hash}",
+        "units": dict(rows.values_list("unit__name", "inputs")),
+    }
+
+
 def instant(moment: datetime) -> str:
     """UTC to the microsecond, with Z: sent back as `known_at` it means the same moment."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,153 @@
+"""Asking for analyses: one address per kind, one schema each."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from analytics.api.serializers import (
+    HedgeEffectivenessRequestSerializer,
+    LeveragedDragRequestSerializer,
+    RunRequestedSerializer,
+    SemiconductorBetaRequestSerializer,
+)
+from analytics.models import Run
+from analytics.selectors.runs import run_get_for_client, run_representation
+from analytics.services.runs import run_request, run_wait
+from portfolios.api.base import ApiView
+from portfolios.api.fields import StrictSerializer
+from portfolios.api.listing import refuse_unknown
+from portfolios.api.preconditions import quoted
+from portfolios.errors import InvalidRequest
+from portfolios.tenancy import client_scope
+
+MAX_WAIT = 20
+_WAIT = re.compile(r"\s*wait\s*=\s*(\d{1,4})\s*")
+_PREFER = OpenApiParameter(
+    name="Prefer",
+    location=OpenApiParameter.HEADER,
+    type=str,
+    description=f"`wait=N`: answer 200 with the results if they are there within N seconds"
+    f" ({MAX_WAIT} at most).",
+)
+
+
+class AnalysisView(ApiView):
+    """Accepts a request as a run: 202, or 200 when the caller waited and it was done in time."""
+
+    required_scopes = {"POST": "analyses:run"}
+    kind: ClassVar[str]
+    serializer: ClassVar[type[StrictSerializer]]
+
+    def post(self, request: Request) -> Response:
+        """Accept the request."""
+        refuse_unknown(request, ())
+        self.wait = preferred_wait(request)
+        sent = self.serializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        data: dict[str, Any] = sent.validated_data
+        outcome = run_request(
+            client=self.client,
+            kind=self.kind,
+            portfolio_id=data["portfolio"],
+            as_of=data["as_of"],
+            known_at=data["known_at"],
+            units=data.get("units") or {"main": {}},
+            force=data["force"],
+            request_id=self.request_id,
+            actor=self.actor,
+        )
+        return run_response(outcome.run, deduplicated=not outcome.created)
+
+    def after_commit(self, request: Request, response: Response) -> Response:  # noqa: ARG002
+        if not self.wait or response.status_code != 202:
+            return response
+        run_id = response["Location"].rpartition("/")[2]
+        with client_scope(self.client.pk):
+            pk = run_get_for_client(self.client, run_id).pk
+        status = run_wait(pk, self.client.pk, self.wait)
+        if status not in Run.TERMINAL:
+            return response
+        deduplicated = isinstance(response.data, dict) and response.data["deduplicated"]
+        with client_scope(self.client.pk):
+            answer = run_response(run_get_for_client(self.client, pk), deduplicated=deduplicated)
+        answer["Preference-Applied"] = f"wait={self.wait}"
+        return answer
+
+
+class SemiconductorBetaView(AnalysisView):
+    kind = Run.Kind.SEMICONDUCTOR_BETA
+    serializer = SemiconductorBetaRequestSerializer
+
+    @extend_schema(
+        operation_id="analyses_semiconductor_beta",
+        request=SemiconductorBetaRequestSerializer,
+        parameters=[_PREFER],
+        responses={200: RunRequestedSerializer, 202: RunRequestedSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Semiconductor beta of a portfolio, leveraged funds and options looked through."""
+        return super().post(request)
+
+
+class HedgeEffectivenessView(AnalysisView):
+    kind = Run.Kind.HEDGE_EFFECTIVENESS
+    serializer = HedgeEffectivenessRequestSerializer
+
+    @extend_schema(
+        operation_id="analyses_hedge_effectiveness",
+        request=HedgeEffectivenessRequestSerializer,
+        parameters=[_PREFER],
+        responses={200: RunRequestedSerializer, 202: RunRequestedSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """How well positions hedge others: tests, horizons, coverage and cost."""
+        return super().post(request)
+
+
+class LeveragedDragView(AnalysisView):
+    kind = Run.Kind.LEVERAGED_DRAG
+    serializer = LeveragedDragRequestSerializer
+
+    @extend_schema(
+        operation_id="analyses_leveraged_drag",
+        request=LeveragedDragRequestSerializer,
+        parameters=[_PREFER],
+        responses={200: RunRequestedSerializer, 202: RunRequestedSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Where a leveraged fund's return came from, and what lies ahead."""
+        return super().post(request)
+
+
+def run_response(run: Run, *, deduplicated: bool) -> Response:
+    """202 with where to look while it runs, 200 once it is over."""
+    body = {**run_representation(run), "deduplicated": deduplicated}
+    headers = {"Location": f"/v1/runs/{run.public_id}"}
+    if run.status in Run.TERMINAL:
+        return Response(body, headers={**headers, "ETag": quoted(run_tag(run))})
+    return Response(body, status=202, headers={**headers, "Retry-After": "1"})
+
+
+def run_tag(run: Run) -> str:
+    """Changes whenever the run's answer does."""
+    return f"{run.pk.hex}-{run.version}"
+
+
+def preferred_wait(request: Request) -> int:
+    """Seconds of `Prefer: wait=N`, at most 20; other preferences are not ours to refuse."""
+    for preference in request.headers.get("Prefer", "").split(","):
+        name = preference.partition("=")[0].strip().lower()
+        if name != "wait":
+            continue
+        found = _WAIT.fullmatch(preference.lower())
+        if found is None:
+            raise InvalidRequest(
+                "Prefer: wait takes whole seconds, for example wait=10.", code="bad-header"
+            )
+        return min(int(found[1]), MAX_WAIT)
+    return 0

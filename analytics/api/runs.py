@@ -1,0 +1,167 @@
+"""Runs: how far they are, what they made, what they read; and stopping them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from analytics.api.analyses import MAX_WAIT, run_tag
+from analytics.api.serializers import (
+    RunInputsSerializer,
+    RunSerializer,
+    RunSummarySerializer,
+    UnitResultSerializer,
+)
+from analytics.models import Run, Unit
+from analytics.selectors.runs import (
+    run_get_for_client,
+    run_inputs,
+    run_list_for_client,
+    run_representation,
+    run_summary,
+    unit_result_get,
+)
+from analytics.services.runs import run_cancel, run_wait
+from portfolios.api.base import ApiView, etagged
+from portfolios.api.listing import (
+    Filter,
+    Listing,
+    calendar_date,
+    instant,
+    list_response,
+    one_of,
+    page_of,
+    read_parameters,
+    refuse_unknown,
+)
+from portfolios.api.preconditions import not_modified
+from portfolios.errors import Conflict
+from portfolios.identifiers import parse_public_id
+from portfolios.models import Portfolio
+from portfolios.tenancy import client_scope
+
+_COLUMNS = (
+    "id", "kind", "status", "version", "portfolio_id", "as_of", "known_at", "method_version",
+    "inputs_hash", "attempt_number", "created_at", "finished_at",
+)  # fmt: skip
+
+
+def _portfolio(text: str) -> uuid.UUID:
+    found = parse_public_id(Portfolio.ID_PREFIX, text)
+    if found is None:
+        raise ValueError("a portfolio's id, pf_...")
+    return found
+
+
+def _seconds(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 5):
+        raise ValueError("whole seconds")
+    return min(int(text), MAX_WAIT)
+
+
+def _version(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise ValueError("a run's version")
+    return int(text)
+
+
+class RunListView(ApiView):
+    required_scopes = {"GET": "analyses:read"}
+    listing = Listing(
+        filters={
+            "kind": Filter("kind", one_of(*Run.Kind.values)),
+            "status": Filter("status", one_of(*Run.Status.values)),
+            "portfolio": Filter("portfolio_id", _portfolio),
+            "as_of": Filter("as_of", calendar_date, ranges=True),
+            "created_at": Filter("created_at", instant, ranges=True),
+        },
+        sorts={"created_at": "created_at", "as_of": "as_of"},
+        default_sort="-created_at",
+    )
+
+    @extend_schema(operation_id="runs_list", responses=page_of(RunSummarySerializer))
+    def get(self, request: Request) -> Response:
+        """The client's runs, the latest first, without their units."""
+        rows = run_list_for_client(self.client).values(*_COLUMNS)
+        return list_response(request, self.listing, rows, lambda row: run_summary(Run(**row)))
+
+
+class RunDetailView(ApiView):
+    required_scopes = {"GET": "analyses:read", "DELETE": "analyses:run"}
+    #: A long poll must not hold a transaction; each method opens its own scope.
+    opens_scope = False
+
+    @extend_schema(
+        operation_id="runs_retrieve",
+        parameters=[
+            OpenApiParameter("wait", int, description=f"Seconds, {MAX_WAIT} at most."),
+            OpenApiParameter(
+                "since_version", int, description="Answer as soon as the version is beyond this."
+            ),
+        ],
+        responses=RunSerializer,
+    )
+    def get(self, request: Request, run_id: str) -> Response:
+        """How far a run is and what its units made; with `wait`, when that has changed."""
+        given = read_parameters(request, {"wait": _seconds, "since_version": _version})
+        with client_scope(self.client.pk):
+            run = run_get_for_client(self.client, run_id)
+        if given.get("wait") and run.status not in Run.TERMINAL:
+            run_wait(
+                run.pk, self.client.pk, given["wait"], since_version=given.get("since_version")
+            )
+        with client_scope(self.client.pk):
+            run = run_get_for_client(self.client, run_id)
+            unchanged = not_modified(request, run_tag(run))
+            if unchanged is not None:
+                return unchanged
+            answer = etagged(run_representation(run), run_tag(run))
+        if run.status not in Run.TERMINAL:
+            answer["Retry-After"] = "1"
+        return answer
+
+    @extend_schema(operation_id="runs_cancel", responses=RunSerializer)
+    def delete(self, request: Request, run_id: str) -> Response:
+        """Stop a run; units that are done keep their results."""
+        refuse_unknown(request, ())
+        with client_scope(self.client.pk):
+            run = run_cancel(
+                client=self.client,
+                run=run_get_for_client(self.client, run_id),
+                actor=self.actor,
+                request_id=self.request_id,
+            )
+            return etagged(run_representation(run), run_tag(run))
+
+
+class RunUnitView(ApiView):
+    required_scopes = {"GET": "analyses:read"}
+
+    @extend_schema(operation_id="runs_unit", responses=UnitResultSerializer)
+    def get(self, request: Request, run_id: str, name: str) -> Response:
+        """One unit's answer, the stored text itself."""
+        refuse_unknown(request, ())
+        run = run_get_for_client(self.client, run_id)
+        unit, result = unit_result_get(run, name)
+        if result is not None:
+            return not_modified(request, result.content_hash) or etagged(
+                result.body.encode(), result.content_hash
+            )
+        if unit.state == Unit.State.CANCELED:
+            raise Conflict("The run was canceled before this unit.", code="run-canceled")
+        raise Conflict("The unit has no result yet.", code="run-not-finished")
+
+
+class RunInputsView(ApiView):
+    required_scopes = {"GET": "analyses:read"}
+
+    @extend_schema(operation_id="runs_inputs", responses=RunInputsSerializer)
+    def get(self, request: Request, run_id: str) -> Response:
+        """What each unit read: positions, data version, sessions."""
+        refuse_unknown(request, ())
+        body: dict[str, Any] = run_inputs(run_get_for_client(self.client, run_id))
+        return Response(body)

@@ -1,0 +1,227 @@
+"""What analysis requests hold, and what runs look like."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from rest_framework import serializers
+
+from analytics.models import Result, Run
+from analytics.services.runs import MAX_UNITS
+from portfolios.api.fields import ExactDecimalField, NameField, StrictSerializer, TextField
+
+_UNIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
+MAX_HORIZON = 252
+
+
+class WholeNumberField(serializers.IntegerField):
+    """A JSON integer; text and fractions are not taken for one."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class TruthField(serializers.BooleanField):
+    """true or false, nothing that resembles them."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class LagsField(serializers.Field):  # type: ignore[type-arg]  # takes two types
+    """`auto`, or the Bartlett truncation."""
+
+    default_error_messages = {"invalid": 'Send "auto" or a whole number from 0 to 252.'}
+
+    def to_internal_value(self, data: Any) -> int | str:
+        if data == "auto":
+            return "auto"
+        if isinstance(data, bool) or not isinstance(data, int) or not 0 <= data <= MAX_HORIZON:
+            self.fail("invalid")
+        return int(data)
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class UnitsField(serializers.DictField):
+    """Named units: 1 to 200."""
+
+    default_error_messages = {
+        "count": f"A request has 1 to {MAX_UNITS} units.",
+        "name": "A unit's name is 1 to 60 letters, digits and _ . -",
+    }
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            if not 1 <= len(data) <= MAX_UNITS:
+                self.fail("count")
+            if any(_UNIT_NAME.fullmatch(str(name)) is None for name in data):
+                self.fail("name")
+        return super().to_internal_value(data)
+
+
+class _PricingSerializer(StrictSerializer):
+    hac_lags = LagsField(required=False)
+    on_stale = serializers.ChoiceField(choices=["fail", "warn"], required=False)
+    max_price_age_sessions = WholeNumberField(min_value=0, max_value=20, required=False)
+    window = WholeNumberField(required=False, help_text="Sessions; 252 unless said.")
+
+
+class SemiconductorBetaUnitSerializer(_PricingSerializer):
+    benchmark = NameField(required=False, help_text="The portfolio's unless said.")
+    market = NameField(required=False, help_text="Second factor; the portfolio's unless said.")
+    frequency = serializers.ChoiceField(choices=["1d"], required=False)
+    look_through = TruthField(required=False)
+    rolling_series = TruthField(required=False, help_text="Serve the rolling betas as series.")
+
+
+class HedgedItemField(serializers.Field):  # type: ignore[type-arg]  # takes two types
+    """`portfolio`, `{"tag": ...}` or `{"instruments": [...]}`."""
+
+    default_error_messages = {
+        "invalid": 'Send "portfolio", {"tag": "..."} or {"instruments": ["..."]}.'
+    }
+
+    def to_internal_value(self, data: Any) -> Any:
+        if data == "portfolio":
+            return data
+        if isinstance(data, dict) and len(data) == 1:
+            tag, names = data.get("tag"), data.get("instruments")
+            if isinstance(tag, str) and 0 < len(tag) <= 40:
+                return {"tag": tag}
+            if (
+                isinstance(names, list)
+                and 0 < len(names) <= 1000
+                and all(isinstance(name, str) and 0 < len(name) <= 40 for name in names)
+            ):
+                return {"instruments": names}
+        return self.fail("invalid")
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class HedgingPositionSerializer(StrictSerializer):
+    instrument = NameField()
+    quantity = ExactDecimalField(
+        required=False, help_text="The portfolio's own position unless said; short is negative."
+    )
+
+
+class HedgeEffectivenessUnitSerializer(_PricingSerializer):
+    hedged_item = HedgedItemField(required=False)
+    hedging = HedgingPositionSerializer(many=True, min_length=1, max_length=20)
+    horizon_sessions = WholeNumberField(min_value=1, max_value=MAX_HORIZON, required=False)
+    tests = serializers.ListField(
+        child=serializers.ChoiceField(
+            choices=["regression", "dollar_offset", "variance_reduction"]
+        ),
+        min_length=1,
+        max_length=3,
+        required=False,
+    )
+    policy = TextField(max_length=40, required=False)
+    inception = serializers.DateField(
+        required=False, help_text="Since when the hedge was left alone."
+    )
+    coverage_band = serializers.FloatField(min_value=0.001, max_value=1.0, required=False)
+
+
+class LeveragedDragUnitSerializer(StrictSerializer):
+    instrument = NameField(required=False, help_text="Every fund of the portfolio unless said.")
+    to = serializers.DateField(required=False, help_text="Last session; as_of unless said.")
+    quantity = ExactDecimalField(required=False, help_text="Adds the parts in dollars.")
+    horizon_sessions = serializers.ListField(
+        child=WholeNumberField(min_value=1, max_value=MAX_HORIZON),
+        min_length=1,
+        max_length=20,
+        required=False,
+    )
+    volatility = serializers.FloatField(
+        min_value=0.001, max_value=5.0, required=False,
+        help_text="Annual, of the index, for the outlook; realized over a quarter unless said.",
+    )  # fmt: skip
+
+    def get_fields(self) -> dict[str, Any]:
+        # `from` is a word of the language, so it cannot be declared like the others.
+        first = serializers.DateField(required=False, help_text="Session at whose close it starts.")
+        return {**super().get_fields(), "from": first}
+
+
+class _AnalysisRequestSerializer(StrictSerializer):
+    as_of = serializers.DateField(
+        required=False, allow_null=True, default=None, help_text="The last session with prices."
+    )
+    known_at = serializers.DateTimeField(
+        required=False, allow_null=True, default=None,
+        help_text="Use only facts recorded until then; now unless said.",
+    )  # fmt: skip
+    force = TruthField(
+        required=False, default=False, help_text="Compute again even if it was done already."
+    )
+
+
+class SemiconductorBetaRequestSerializer(_AnalysisRequestSerializer):
+    portfolio = TextField(max_length=40)
+    units = UnitsField(child=SemiconductorBetaUnitSerializer(), required=False)
+
+
+class HedgeEffectivenessRequestSerializer(_AnalysisRequestSerializer):
+    portfolio = TextField(max_length=40)
+    units = UnitsField(child=HedgeEffectivenessUnitSerializer())
+
+
+class LeveragedDragRequestSerializer(_AnalysisRequestSerializer):
+    portfolio = TextField(max_length=40, required=False, allow_null=True, default=None)
+    units = UnitsField(child=LeveragedDragUnitSerializer(), required=False)
+
+
+class UnitResultSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    status = serializers.ChoiceField(
+        choices=[*Result.Status.values, "queued", "running", "canceled"]
+    )
+    result = serializers.DictField(allow_null=True)
+    problem = serializers.DictField(required=False)
+
+
+class RunSummarySerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    id = serializers.CharField()
+    kind = serializers.ChoiceField(choices=Run.Kind.choices)
+    status = serializers.ChoiceField(choices=Run.Status.choices)
+    version = serializers.IntegerField(help_text="Counts changes; for `since_version`.")
+    portfolio = serializers.CharField(allow_null=True)
+    as_of = serializers.DateField()
+    known_at = serializers.DateTimeField()
+    method_version = serializers.CharField()
+    inputs_hash = serializers.CharField()
+    attempt_number = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class ProgressSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    done = serializers.IntegerField()
+    total = serializers.IntegerField()
+
+
+class RunSerializer(RunSummarySerializer):
+    progress = ProgressSerializer()
+    units = serializers.DictField(child=UnitResultSerializer())
+
+
+class RunRequestedSerializer(RunSerializer):
+    deduplicated = serializers.BooleanField(help_text="The same request was there already.")
+
+
+class RunInputsSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    run = serializers.CharField()
+    as_of = serializers.DateField()
+    known_at = serializers.DateTimeField()
+    inputs_hash = serializers.CharField()
+    units = serializers.DictField(child=serializers.DictField())

@@ -1,0 +1,114 @@
+"""`manage.py relay`: wakes workers for what was not hinted, and gives up what breaks them."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from argparse import ArgumentParser
+from datetime import timedelta
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, connection
+from django.db.models.functions import Now
+
+from analytics.models import OutboxMessage
+from analytics.tasks import KINDS
+from portfolios.hints import wake_workers
+from portfolios.jobs import sweep
+from portfolios.tenancy import operator_scope
+
+#: Chosen once at random; whoever holds this session lock is the relay.
+_LOCK = 7_420_311_905
+_WORK = "run.queued"
+_OUTBOX_BATCH = 1000
+_HINTS = 4
+_REHINT_AFTER = timedelta(seconds=30)
+_LONGEST_BACK_OFF = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    """Empties the outbox every second and sweeps the tables of jobs every five.
+
+    Two of them are harmless: the second waits for the first one's lock, which the database takes
+    back when its holder's connection ends.
+    """
+
+    help = "Empty the outbox, wake workers for waiting jobs, quarantine what keeps failing."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--once", action="store_true", help="One pass, then end.")
+        parser.add_argument("--tick", type=float, default=1.0, help="Seconds between passes.")
+        parser.add_argument("--sweep-every", type=float, default=5.0, help="Seconds.")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002  # Django's signature
+        if options["once"]:
+            drain_outbox()
+            sweep_jobs()
+            return
+        stopping = threading.Event()
+
+        def stop(_signal: int, _frame: FrameType | None) -> None:
+            stopping.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+        run_relay(stopping, tick=options["tick"], sweep_every=options["sweep_every"])
+
+
+def run_relay(stopping: threading.Event, *, tick: float, sweep_every: float) -> None:
+    """Pass after pass until told to stop; a database that is away is waited for."""
+    until_sweep, back_off, holds_lock = 0.0, tick, False
+    while not stopping.wait(back_off):
+        try:
+            holds_lock = holds_lock or _try_lock()
+            if holds_lock:
+                drain_outbox()
+                until_sweep -= tick
+                if until_sweep <= 0:
+                    sweep_jobs()
+                    until_sweep = sweep_every
+            back_off = tick
+        except DatabaseError as error:
+            logger.warning("database not reachable: %s", error)
+            # The lock went with the connection.
+            connection.close()
+            holds_lock = False
+            back_off = min(back_off * 2, _LONGEST_BACK_OFF)
+    connection.close()
+
+
+def drain_outbox() -> int:
+    """Send what transactions left to be sent; how many messages are settled.
+
+    Hints that the broker does not take stay. Events have no receivers yet and are settled.
+    """
+    with operator_scope():
+        unsent = list(
+            OutboxMessage.objects.filter(sent_at=None)
+            .order_by("pk")
+            .values_list("pk", "topic")[:_OUTBOX_BATCH]
+        )
+    hints = sum(topic == _WORK for _, topic in unsent)
+    delivered = not hints or wake_workers(min(hints, _HINTS))
+    settled = [pk for pk, topic in unsent if delivered or topic != _WORK]
+    if settled:
+        with operator_scope():
+            OutboxMessage.objects.filter(pk__in=settled).update(sent_at=Now())
+    return len(settled)
+
+
+def sweep_jobs() -> None:
+    """Wake workers for jobs that nobody was told of, or whose worker died."""
+    if sweep(KINDS, rehint_after=_REHINT_AFTER):
+        wake_workers(_HINTS)
+
+
+def _try_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
+        return bool(cursor.fetchone()[0])

@@ -1,0 +1,18 @@
+"""The leased jobs of the facts: files on their way in."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+from portfolios.jobs import JobKind
+from portfolios.models import Import
+from portfolios.services.imports import import_perform
+
+
+def give_up_imports(import_ids: Sequence[uuid.UUID]) -> None:
+    """Say on imports that broke every worker that they failed."""
+    Import.objects.filter(pk__in=import_ids).update(status=Import.Status.FAILED)
+
+
+IMPORT = JobKind(Import, import_perform, quarantined=give_up_imports)
