@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import os
 import re
+import secrets
 import shutil
 import signal
 import subprocess
@@ -152,10 +153,11 @@ class Postgres:
         )
 
     def _initialize(self, binaries: Path) -> None:
-        # Renamed when done, so that a half-made cluster is never taken for a whole one.
-        scratch = self.state.database / "data.new"
-        if scratch.exists():
-            shutil.rmtree(scratch)
+        # Renamed when done, so that a half-made cluster is never taken for a whole one. The name is
+        # new each time: a killed start's initdb may still be at work on, or be removing, its own.
+        for remains in self.state.database.glob("new-*"):
+            shutil.rmtree(remains, ignore_errors=True)
+        scratch = self.state.database / f"new-{secrets.token_hex(4)}"
         command = [str(binaries / "initdb"), "-D", str(scratch), "-U", SUPERUSER, "-A", "trust"]
         command += ["-E", "UTF8", "--no-instructions"]
         if _major_version(binaries) >= 17:

@@ -69,12 +69,13 @@ def test_lock_file_naming_a_foreign_process_is_no_obstacle(start: Start) -> None
 
 
 def test_half_made_cluster_is_made_anew(start: Start, state: StateFolder) -> None:
-    scratch = state.database / "data.new"
+    scratch = state.database / "new-0badcafe"
     scratch.mkdir()
     (scratch / "PG_VERSION").write_text("18\n")
     if state.account.is_other:
         os.chown(scratch, state.account.uid, state.account.gid)
     assert query(start(), APP, "SELECT 1") == [(1,)]
+    assert not scratch.exists()
 
 
 def test_data_of_another_version_is_refused_and_left_alone(start: Start) -> None:
