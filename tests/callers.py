@@ -56,7 +56,7 @@ class Caller:
         *,
         raw: bytes | None = None,
         content_type: str = "application/json",
-        **headers: str,
+        **headers: Any,
     ) -> Answer:
         """Send JSON (or raw bytes); header names are given with underscores."""
         data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
@@ -68,7 +68,7 @@ class Caller:
         content = b"" if response.streaming else response.content
         return Answer(response.status_code, dict(response.headers), content)
 
-    def get(self, path: str, **headers: str) -> Answer:
+    def get(self, path: str, **headers: Any) -> Answer:
         return self.send("GET", path, **headers)
 
     def post(self, path: str, body: Any = None, **headers: Any) -> Answer:

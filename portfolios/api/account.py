@@ -19,7 +19,7 @@ class MeView(ApiView):
     def get(self, request: Request) -> Response:
         """The key, its client, its scopes and the limits that apply."""
         refuse_unknown(request, ())
-        key, client = request.auth, self.client
+        key, client = self.key, self.client
         return Response(
             {
                 "client": {

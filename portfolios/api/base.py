@@ -49,19 +49,20 @@ class ApiView(APIView):
     @property
     def client(self) -> Client:
         """The tenant the key belongs to."""
-        return self._key.client
+        return self.key.client
 
     @property
     def actor(self) -> str:
         """Who the audit names."""
-        return f"key:{self._key.key_id}"
+        return f"key:{self.key.key_id}"
 
     @property
     def request_id(self) -> str:
         return str(getattr(self.request, "request_id", ""))
 
     @property
-    def _key(self) -> ApiKey:
+    def key(self) -> ApiKey:
+        """The key the caller showed."""
         key = self.request.auth
         assert isinstance(key, ApiKey)  # noqa: S101  # the permission let nobody else through
         return key
@@ -83,7 +84,7 @@ class ApiView(APIView):
         self.response = self.finalize_response(drf_request, response, *args, **kwargs)
         return self.response
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # noqa: ARG002
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:  # noqa: ARG002
         return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 
     def after_commit(self, request: Request, response: Response) -> Response:  # noqa: ARG002

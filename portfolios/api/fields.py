@@ -114,6 +114,11 @@ class CurrencyField(serializers.RegexField):
         super().__init__(r"^[A-Z]{3}\Z", **kwargs)
 
 
+def many(row: Any, **limits: Any) -> Any:
+    """A list of rows with limits to its length, which the stubs of DRF do not know."""
+    return row(many=True, **limits)
+
+
 def _unknown(name: str, known: list[str]) -> list[ErrorDetail]:
     near = difflib.get_close_matches(str(name)[:60], known, n=3, cutoff=0.5)
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -45,7 +46,7 @@ class RawFileParser(BaseParser):
 
     media_type = "*/*"
 
-    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> bytes:  # noqa: ARG002
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:  # noqa: ARG002
         return bytes(stream.read(MAX_UPLOAD_BYTES + 1))
 
 
@@ -159,8 +160,8 @@ class ImportProblemListView(ApiView):
 
 def _import_row(view: ApiView, import_id: str) -> dict[str, Any]:
     uid = parse_public_id(Import.ID_PREFIX, import_id)
-    rows = Import.objects.filter(client=view.client, pk=uid).values(*_COLUMNS)
-    found: dict[str, Any] | None = rows.first() if uid else None
+    rows = Import.objects.filter(client=view.client, pk=uid or uuid.UUID(int=0)).values(*_COLUMNS)
+    found: dict[str, Any] | None = rows.first()
     if found is None:
         raise NotFound("There is no such import.")
     return found

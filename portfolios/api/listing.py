@@ -26,6 +26,7 @@ from rest_framework.response import Response
 
 from portfolios.api.fields import plain_date
 from portfolios.errors import InvalidRequest
+from portfolios.models import ApiKey
 
 MAX_LIMIT = 1_000
 DEFAULT_LIMIT = 100
@@ -255,7 +256,7 @@ def _limit(given: str | None) -> int:
 def _fingerprint(request: Request) -> str:
     """What a cursor belongs to: the client, the list, its filters and its order."""
     rest = sorted((k, v) for k, v in request.query_params.items() if k not in ("cursor", "limit"))
-    owner = request.auth.client_id.hex if request.auth else ""
+    owner = request.auth.client_id.hex if isinstance(request.auth, ApiKey) else ""
     return hashlib.sha256(repr((owner, request.path.rstrip("/"), rest)).encode()).hexdigest()[:16]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -49,7 +50,7 @@ CALENDAR = "XNYS"
 class PositionsView(ApiView):
     required_scopes = {"GET": "portfolios:read", "PUT": "portfolios:write"}
     max_json_nodes = 100_000
-    parameters = {
+    parameters: ClassVar[Mapping[str, Mapping[str, Callable[[str], Any]]]] = {
         "GET": {"as_of": calendar_date, "known_at": instant},
         "PUT": {"as_of": calendar_date, "roll": one_of("previous")},
     }

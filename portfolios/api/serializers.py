@@ -1,5 +1,8 @@
 """What requests hold and answers look like."""
 
+# Fields named source, style or data hide attributes of the class; its metaclass takes them out.
+# mypy: disable-error-code="assignment"
+
 from __future__ import annotations
 
 from rest_framework import serializers
@@ -11,6 +14,7 @@ from portfolios.api.fields import (
     PlainDateField,
     StrictSerializer,
     TextField,
+    many,
 )
 from portfolios.models import CorporateAction, Import, Instrument, OptionTerms
 
@@ -62,7 +66,7 @@ class PositionRequestSerializer(StrictSerializer):
 
 
 class PositionsPutRequestSerializer(StrictSerializer):
-    positions = PositionRequestSerializer(many=True, max_length=MAX_POSITIONS)
+    positions = many(PositionRequestSerializer, max_length=MAX_POSITIONS)
     source = TextField(max_length=100, required=False, default="", allow_blank=True)
 
 
@@ -166,8 +170,8 @@ class InstrumentCreateRequestSerializer(StrictSerializer):
     )
     figi = serializers.RegexField(r"^[A-Z0-9]{12}\Z", required=False, default="", allow_blank=True)
     option_terms = OptionTermsRequestSerializer(required=False, allow_null=True, default=None)
-    leverage_terms = LeverageTermsRequestSerializer(
-        many=True, required=False, default=list, max_length=100
+    leverage_terms = many(
+        LeverageTermsRequestSerializer, required=False, default=list, max_length=100
     )
 
 
@@ -218,7 +222,7 @@ class PriceRowRequestSerializer(StrictSerializer):
 
 
 class PricesPostRequestSerializer(StrictSerializer):
-    prices = PriceRowRequestSerializer(many=True, min_length=1, max_length=1_000)
+    prices = many(PriceRowRequestSerializer, min_length=1, max_length=1_000)
     source = TextField(max_length=200, required=False, default="", allow_blank=True)
 
 
@@ -249,7 +253,7 @@ class FxRowRequestSerializer(StrictSerializer):
 
 
 class FxPostRequestSerializer(StrictSerializer):
-    rates = FxRowRequestSerializer(many=True, min_length=1, max_length=1_000)
+    rates = many(FxRowRequestSerializer, min_length=1, max_length=1_000)
     source = TextField(max_length=200, required=False, default="", allow_blank=True)
 
 
@@ -291,7 +295,7 @@ class CorporateActionRowRequestSerializer(StrictSerializer):
 
 
 class CorporateActionsPostRequestSerializer(StrictSerializer):
-    actions = CorporateActionRowRequestSerializer(many=True, min_length=1, max_length=1_000)
+    actions = many(CorporateActionRowRequestSerializer, min_length=1, max_length=1_000)
     source = TextField(max_length=200, required=False, default="", allow_blank=True)
 
 

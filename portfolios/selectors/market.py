@@ -77,6 +77,8 @@ def splits_of(
     )
     splits: dict[int, list[tuple[date, Fraction]]] = {}
     for instrument_id, ex_date, old, new in rows:
+        if old is None or new is None:
+            continue  # the table's constraint gives a split both
         splits.setdefault(instrument_id, []).append((ex_date, Fraction(old, new)))
     return splits
 
@@ -102,14 +104,16 @@ def last_total_return(
     client: Client, instrument: Instrument, *, known_at: datetime | None = None
 ) -> tuple[Decimal, float] | None:
     """The latest close with its total-return level."""
-    row: tuple[Decimal, float] | None = (
+    row = (
         price_list_for_client(client, instrument, known_at=known_at)
         .filter(close__isnull=False, total_return_index__isnull=False)
         .order_by("-session")
         .values_list("close", "total_return_index")
         .first()
     )
-    return row
+    if row is None or row[0] is None or row[1] is None:
+        return None
+    return row[0], row[1]
 
 
 def leverage_terms_of(client: Client, instrument: Instrument) -> QuerySet[LeverageTerms]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -43,7 +44,7 @@ def position_set_effective(
 
 def position_rows(position_set: PositionSet) -> list[dict[str, Any]]:
     """The positions of a set, in the order they were sent."""
-    return list(
+    rows: Iterable[Any] = (
         Position.objects.filter(client=position_set.client_id, position_set=position_set)
         .order_by("id")
         .values(
@@ -56,3 +57,4 @@ def position_rows(position_set: PositionSet) -> list[dict[str, Any]]:
             "instrument__currency",
         )
     )
+    return list(rows)

@@ -93,8 +93,8 @@ def _set_benchmarks(client: Client, portfolio: Portfolio, names: Mapping[str, st
     for field, name in given.items():
         pointers.setdefault(name, []).append(f"/{field}")
     found = instruments_named(client, given.values(), pointers=pointers) if given else {}
-    for field, name in names.items():
-        setattr(portfolio, field, None if name is None else found[name])
+    for field in names:
+        setattr(portfolio, field, found[given[field]] if field in given else None)
 
 
 def _described(portfolio: Portfolio) -> dict[str, Any]:

@@ -218,7 +218,7 @@ def _jumps(
         posted.setdefault(named[row["instrument"]].pk, {})[row["session"]] = (index, row)
     for pk, given in posted.items():
         closes = dict(stored.get(pk, ())) | {day: row["close"] for day, (_, row) in given.items()}
-        limit = JUMP * max(1, abs(Fraction(multiples.get(pk, Decimal(1)))))
+        limit = JUMP * max(Fraction(1), abs(Fraction(multiples.get(pk, Decimal(1)))))
         line = sorted(closes.items())
         for (day, close), (next_day, next_close) in itertools.pairwise(line):
             change = _change(splits.get(pk, ()), day, close, next_day, next_close)

@@ -48,7 +48,8 @@ def problem_handler(error: Exception, context: Mapping[str, Any]) -> Response:
     """Django REST framework's exception handler: every exception becomes a problem document."""
     set_rollback()
     request = context["request"]
-    status, code, detail, extra = 500, "internal-error", "", {}
+    status, code, detail = 500, "internal-error", ""
+    extra: dict[str, Any] = {}
     if isinstance(error, errors.DomainError):
         status = next(s for kind, s in _DOMAIN_STATUS if isinstance(error, kind))
         code, detail = error.code, error.message

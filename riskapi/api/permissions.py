@@ -9,6 +9,8 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from portfolios.models import ApiKey
+
 
 class InsufficientScope(PermissionDenied):
     """The key is good and may not do this; says which scope would."""
@@ -25,7 +27,8 @@ class HasScope(BasePermission):
     """The key carries the scope that the view declares for the method; no declaration, no entry."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        if request.auth is None:
+        key = request.auth
+        if not isinstance(key, ApiKey):
             return False
         method = "GET" if request.method == "HEAD" else request.method
         if method == "OPTIONS" or not hasattr(view, (method or "").lower()):
@@ -33,6 +36,6 @@ class HasScope(BasePermission):
         if method not in view.required_scopes:
             raise ImproperlyConfigured(f"{type(view).__name__} declares no scope for {method}")
         scope = view.required_scopes[method]
-        if scope is not None and scope not in request.auth.scopes:
+        if scope is not None and scope not in key.scopes:
             raise InsufficientScope(scope)
         return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
@@ -13,8 +13,10 @@ from rest_framework import serializers
 from portfolios.api.base import KEYED_METHODS, ApiView
 from portfolios.api.listing import Listing, boolean, calendar_date, instant
 
+Direction = Literal["request", "response"]
 
-class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]  # untyped base
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself
     """How `ApiKeyAuthentication` appears."""
 
     target_class = "riskapi.api.authentication.ApiKeyAuthentication"
@@ -47,7 +49,7 @@ class ProblemSerializer(serializers.Serializer):  # type: ignore[type-arg]  # de
     instance = serializers.CharField()
     code = serializers.CharField()
     request_id = serializers.CharField()
-    errors = FieldProblemSerializer(many=True)
+    errors = FieldProblemSerializer(many=True)  # type: ignore[assignment]  # taken by the metaclass
     docs = serializers.CharField()
     retryable = serializers.BooleanField()
 
@@ -70,10 +72,10 @@ _STATUSES = {
 }
 
 
-class ProblemAutoSchema(AutoSchema):  # type: ignore[misc]  # untyped base
+class ProblemAutoSchema(AutoSchema):
     """Adds problem answers, scopes, and the parameters that views declare."""
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # as the base class has it
         text = super().get_description() or ""
         scope = self._scope()
         return f"{text}\n\nScope: `{scope}`." if scope else text
@@ -92,7 +94,7 @@ class ProblemAutoSchema(AutoSchema):  # type: ignore[misc]  # untyped base
         # Answers are described as they are; a list is an envelope made below.
         return False
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for status in self._refusals():
             bodies.setdefault(

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from drf_spectacular.utils import extend_schema
 from kombu import Connection
+from kombu.exceptions import OperationalError
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -82,7 +83,7 @@ def _broker_answers() -> bool:
             try:
                 broker.ensure_connection(max_retries=1, interval_start=0, timeout=1)
                 alive = True
-            except (*broker.connection_errors, OSError):
+            except (OperationalError, OSError):
                 alive = False
         _broker_seen = (now, alive)
     return _broker_seen[1]
@@ -142,7 +143,7 @@ class ProblemTypeSerializer(serializers.Serializer):  # type: ignore[type-arg]  
 
 
 class ProblemTypeListSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
-    data = ProblemTypeSerializer(many=True)
+    data = ProblemTypeSerializer(many=True)  # type: ignore[assignment]  # taken by the metaclass
 
 
 class ProblemListView(ApiView):

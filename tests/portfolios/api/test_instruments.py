@@ -12,7 +12,7 @@ from portfolios.tenancy import client_scope, operator_scope
 from tests.callers import Caller
 
 Market = dict[str, Instrument]
-FUND = {
+FUND: dict[str, Any] = {
     "symbol": "BEAR3",
     "kind": "etf",
     "name": "Bear",
@@ -25,7 +25,7 @@ FUND = {
         }
     ],
 }
-PUT = {
+PUT: dict[str, Any] = {
     "symbol": "SOXL261218P00020000",
     "kind": "option",
     "option_terms": {
@@ -42,7 +42,7 @@ def test_own_fund_has_its_terms(caller: Caller, market: Market) -> None:
     assert made.status == 201
     assert made.body["shared"] is False
     terms = made.body["leverage_terms"][0]
-    assert (Decimal(terms["multiple"]), Decimal(terms["expense_ratio"])) == (-3, Decimal("0.0095"))
+    assert [Decimal(terms[n]) for n in ("multiple", "expense_ratio")] == [-3, Decimal("0.0095")]
     assert terms["reference_index"]["symbol"] == "NYSESEMI"
     read = caller.get(made.headers["Location"]).body
     assert read["leverage_terms"][0]["valid_from"] == "2021-08-25"
@@ -112,11 +112,11 @@ def test_own_instrument_hides_the_shared_one_from_its_client_alone(
 
 
 def test_terms_of_a_shared_fund_are_the_operators(caller: Caller, market: Market) -> None:
-    terms = FUND["leverage_terms"][0]  # type: ignore[index]  # of mixed values
+    terms = FUND["leverage_terms"][0]
     answer = caller.post("/v1/instruments/SOXS/leverage-terms", terms)
     assert (answer.status, answer.code) == (403, "shared-instrument")
     caller.post("/v1/instruments", FUND)
-    later = {**terms, "valid_from": "2024-01-02", "multiple": "-2"}  # type: ignore[dict-item]
+    later = {**terms, "valid_from": "2024-01-02", "multiple": "-2"}
     assert caller.post("/v1/instruments/BEAR3/leverage-terms", later).status == 201
     data = caller.get("/v1/instruments/BEAR3/leverage-terms").body["data"]
     assert [t["valid_from"] for t in data] == ["2021-08-25", "2024-01-02"]
