@@ -301,8 +301,9 @@ def _hedges(entries: Sequence[Mapping[str, Any]]) -> Table:
         "Hedge effectiveness by horizon",
         columns,
         rows,
-        note="Share of variance removed over 1, 5, ... sessions (d), closed form of a daily-reset "
-        "hedge; the word below a figure is the verdict at that horizon.",
+        note="Share of variance removed over 1, 5, ... sessions (d): the closed form where the "
+        "hedge is one daily-reset fund, else as seen on non-overlapping blocks. The word below a "
+        "figure is the verdict at that horizon.",
     )
 
 
@@ -310,10 +311,10 @@ def _horizon_cell(horizon: Mapping[str, Any] | None, *, explain: bool) -> Cell:
     if horizon is None:
         return Cell(UNAVAILABLE, "not computed" if explain else "")
     closed = read(horizon.get("closed_form"))
-    if closed.value is None:
-        return Cell(UNAVAILABLE, closed.reason)
-    verdict = horizon.get("verdict")
-    return Cell(percent(closed.value), VERDICTS.get(str(verdict), "") if verdict else "")
+    shown = closed if closed.value is not None else read(horizon.get("empirical"))
+    if shown.value is None:
+        return Cell(UNAVAILABLE, shown.reason)
+    return Cell(percent(shown.value), VERDICTS.get(str(horizon.get("verdict")), ""))
 
 
 def _fund_windows(
@@ -385,7 +386,7 @@ def _drag_table(windows: Sequence[tuple[str, str, Mapping[str, Any]]]) -> Table:
 
 def _span(window: Mapping[str, Any]) -> str:
     sessions = window.get("n_sessions")
-    return f"{sessions} sessions" if sessions else ""
+    return f"{sessions} sessions to {window['to']}" if sessions else ""
 
 
 def _changes(record: Mapping[str, Any]) -> Table | None:
@@ -655,13 +656,30 @@ def _notices(entry: Mapping[str, Any]) -> Iterable[Notice]:
             yield Notice(
                 word,
                 measure,
-                _minus_signs(text),
+                _minus_signs(_sentence(str(text))),
                 problem.get("cure") or CURES.get(problem["code"], ""),
             )
-        for warning in (item.get("result") or {}).get("warnings") or ():
-            yield Notice(
-                "Warning", measure, _minus_signs(warning["message"]), CURES.get(warning["code"], "")
-            )
+        for warning in _warnings(item):
+            text = _minus_signs(_sentence(warning["message"]))
+            yield Notice("Warning", measure, text, CURES.get(warning["code"], ""))
+
+
+def _warnings(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Of the result and of its funds' windows, each once."""
+    result = item.get("result") or {}
+    windows = [w for fund in result.get("funds", ()) for w in fund["windows"].values()]
+    found = [*(result.get("warnings") or ())]
+    for window in windows:
+        found += window.get("warnings") or ()
+        if window.get("problem"):
+            found.append({"message": window["problem"]["detail"], **window["problem"]})
+    return list({warning["message"]: warning for warning in found}.values())
+
+
+def _sentence(text: str) -> str:
+    """With a capital and a full stop: messages of the calculations have neither."""
+    first = text[:1].upper() if text[:1].islower() and text.split(" ", 1)[0].islower() else text[:1]
+    return f"{first}{text[1:]}{'' if text.endswith(('.', '?', '!')) else '.'}"
 
 
 def _minus_signs(text: str) -> str:

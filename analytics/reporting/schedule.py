@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import uuid
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -52,13 +53,15 @@ def ensure_due(now: datetime | None = None) -> list[uuid.UUID]:
     return queue_reports(business_date)
 
 
-def queue_reports(business_date: date, *, slug: str | None = None) -> list[uuid.UUID]:
-    """Insert the first revision where a client has no report of the date."""
+def queue_reports(
+    business_date: date, clients: Collection[uuid.UUID] | None = None
+) -> list[uuid.UUID]:
+    """Insert the first revision where an active client (of those named) has no report."""
     with operator_scope():
         has_one = Report.objects.filter(client=OuterRef("pk"), business_date=business_date)
         missing = Client.objects.filter(~Exists(has_one), is_active=True)
-        if slug is not None:
-            missing = missing.filter(slug=slug)
+        if clients is not None:
+            missing = missing.filter(pk__in=clients)
         wanted = [Report(client=client, business_date=business_date) for client in missing]
         if not wanted:
             return []

@@ -40,6 +40,11 @@ def test_changes_are_the_figures_that_moved() -> None:
     assert (change["before"], change["after"]) == (0.7011, 0.7427)
 
 
+def test_the_last_digits_of_a_number_are_no_change() -> None:
+    before = record(day=date(2026, 11, 19), beta=0.7427 * (1 + 1e-15))
+    assert record(previous={"id": "rep_1", "record": before})["changes"] == []
+
+
 def test_a_changed_status_and_a_lost_portfolio_are_said() -> None:
     before = record(day=date(2026, 11, 19))
     before["portfolios"][1]["measures"]["semiconductor-beta"]["status"] = "ok"
