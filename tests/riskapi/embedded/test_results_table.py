@@ -28,8 +28,8 @@ def test_number_is_shown_with_error_unit_and_sample() -> None:
         "status": "succeeded",
         "units": {"main": {"status": "ok", "result": {"beta_nav": beta}}},
     }
-    row = line_with("beta to semiconductors", run)
-    for part in ("0.4900", "0.0233", "252 obs, 2025-11-19 to 2026-11-20", "ok"):
+    row = line_with("leverage looked through", run)
+    for part in ("0.4900 ± 0.0233", "252 obs 2025-11-19/2026-11-20", "ok"):
         assert part in row
 
 
@@ -42,7 +42,7 @@ def test_bare_ratio_takes_the_sample_of_its_result() -> None:
     }
     row = line_with("return of the fund", run)
     assert "-0.2130" in row
-    assert "15 obs, a to b" in row
+    assert "15 obs a/b" in row
 
 
 def test_unit_without_a_number_shows_its_reason() -> None:
