@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, time, UTC
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 import numpy as np

@@ -1,36 +1,89 @@
-"""Submit, claim, compute, finish: through a real worker."""
+"""Submit, claim, compute, finish: through real workers, with parts of the machinery dead."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
+from celery import current_app
 
 from analytics.models import Result, Run
 from analytics.services.runs import run_request, run_wait
+from portfolios import hints
+from portfolios.hints import wake_workers
+from portfolios.models import Client, Portfolio
 from portfolios.tenancy import client_scope
 from tests import market_facts
-from tests.flows.workers import worker
+from tests.flows.workers import WORKER, running
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
+DEAD_BROKER = "redis://127.0.0.1:1/0"
 
-def test_run_is_computed_by_a_worker(tmp_path: Path) -> None:
-    instruments = market_facts.make_market()
-    client = market_facts.make_client()
-    portfolio = market_facts.make_portfolio(
-        client, instruments, {"NVDA": "500", "SOXS": "100", "CASH.USD": "20000"}
-    )
-    with worker(tmp_path / "worker.log"):
-        with client_scope(client.pk):
-            outcome = run_request(
-                client=client,
-                kind=Run.Kind.SEMICONDUCTOR_BETA,
-                portfolio_id=portfolio.public_id,
-                units={"main": {}},
-            )
-        status = run_wait(outcome.run.pk, client.pk, 20)
-    assert status == Run.Status.SUCCEEDED, (tmp_path / "worker.log").read_text()
+
+@pytest.fixture
+def client(transactional_db: None) -> Client:
+    return market_facts.make_client()
+
+
+@pytest.fixture
+def portfolio(client: Client) -> Portfolio:
+    quantities = {"NVDA": "500", "SOXS": "100", "CASH.USD": "20000"}
+    return market_facts.make_portfolio(client, market_facts.make_market(), quantities)
+
+
+def submit(client: Client, portfolio: Portfolio) -> Run:
     with client_scope(client.pk):
-        result = Result.objects.get(unit__run=outcome.run)
-    assert result.status == Result.Status.OK, result.body
+        return run_request(
+            client=client,
+            kind=Run.Kind.SEMICONDUCTOR_BETA,
+            portfolio_id=portfolio.public_id,
+            units={"main": {}},
+        ).run
+
+
+def status_of(client: Client, run: Run) -> str:
+    with client_scope(client.pk):
+        return Result.objects.get(unit__run=run).status
+
+
+def test_hint_brings_the_result_at_once(
+    client: Client, portfolio: Portfolio, tmp_path: Path
+) -> None:
+    log = tmp_path / "worker.log"
+    with running(WORKER, log):
+        first = submit(client, portfolio)
+        assert run_wait(first.pk, client.pk, 20) == Run.Status.SUCCEEDED, log.read_text()
+    assert status_of(client, first) == Result.Status.OK
+
+
+def test_worker_that_comes_late_finds_the_work(
+    client: Client, portfolio: Portfolio, tmp_path: Path
+) -> None:
+    run = submit(client, portfolio)
+    assert run_wait(run.pk, client.pk, 0.2) == Run.Status.QUEUED
+    with running(WORKER, tmp_path / "worker.log"):
+        assert run_wait(run.pk, client.pk, 20) == Run.Status.SUCCEEDED
+
+
+def test_dead_broker_delays_and_loses_nothing(
+    client: Client, portfolio: Portfolio, tmp_path: Path
+) -> None:
+    """Neither side reaches the broker: the request is accepted, the worker's own look finds it."""
+    with running(WORKER, tmp_path / "worker.log", BROKER_URL=DEAD_BROKER):
+        run = submit(client, portfolio)
+        assert run_wait(run.pk, client.pk, 20) == Run.Status.SUCCEEDED
+
+
+def test_unreachable_broker_costs_the_request_one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hints, "_breaker", hints._Breaker())
+
+    def refuse(*_: object, **__: object) -> None:
+        attempts.append(time.monotonic())
+        raise ConnectionRefusedError
+
+    attempts: list[float] = []
+    monkeypatch.setattr(current_app, "send_task", refuse)
+    assert [wake_workers() for _ in range(50)] == [False] * 50
+    assert len(attempts) == 1

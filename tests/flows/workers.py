@@ -1,4 +1,4 @@
-"""Real Celery workers for tests."""
+"""Real worker and relay processes for tests."""
 
 from __future__ import annotations
 
@@ -7,35 +7,26 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+WORKER = (
+    "-m", "celery", "-A", "riskapi.celery", "worker", "--concurrency", "2",
+    "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat",
+)  # fmt: skip
+RELAY = ("-m", "django", "relay", "--tick", "0.2", "--sweep-every", "0.5")
 
 
-class Worker:
-    """One `celery worker` with its children, in a process group of its own."""
+class Process:
+    """A process of ours with its children, in a process group of its own."""
 
-    def __init__(self, log: Path, environment: Mapping[str, str], concurrency: int = 2) -> None:
+    def __init__(self, arguments: Sequence[str], log: Path, environment: dict[str, str]) -> None:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "celery",
-                    "-A",
-                    "riskapi.celery",
-                    "worker",
-                    "--concurrency",
-                    str(concurrency),
-                    "--loglevel",
-                    "WARNING",
-                    "--without-gossip",
-                    "--without-mingle",
-                    "--without-heartbeat",
-                ],
+                [sys.executable, *arguments],
                 cwd=ROOT,
-                env={**os.environ, **environment},
+                env={**os.environ, "DJANGO_SETTINGS_MODULE": "riskapi.settings", **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -44,32 +35,21 @@ class Worker:
     def children(self) -> list[int]:
         """Process ids of the forked children."""
         with contextlib.suppress(OSError):
-            tasks = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-            return [int(pid) for pid in tasks.read_text().split()]
+            listed = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+            return [int(pid) for pid in listed.read_text().split()]
         return []
 
     def kill(self) -> None:
-        """SIGKILL to parent and children at once: what the out-of-memory killer leaves behind."""
+        """SIGKILL parent and children at once, as when memory runs out."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
-    def kill_child(self, pid: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-    def stop(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.kill()
-
 
 @contextlib.contextmanager
-def worker(log: Path, **environment: str) -> Iterator[Worker]:
-    started = Worker(log, environment)
+def running(arguments: Sequence[str], log: Path, **environment: str) -> Iterator[Process]:
+    process = Process(arguments, log, environment)
     try:
-        yield started
+        yield process
     finally:
-        started.kill()
+        process.kill()
