@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+from drf_spectacular.views import (
+    SpectacularJSONAPIView,
+    SpectacularRedocView,
+    SpectacularSwaggerView,
+)
 
 from riskapi.api import views
 
@@ -17,7 +21,7 @@ urlpatterns = [
     path("v1/status", views.StatusView.as_view()),
     path("v1/errors", views.ProblemListView.as_view()),
     path("v1/errors/<str:code>", views.ProblemDetailView.as_view()),
-    path("v1/openapi.json", SpectacularAPIView.as_view(), name="schema"),
+    path("v1/openapi.json", SpectacularJSONAPIView.as_view(), name="schema"),
     path("v1/docs", SpectacularSwaggerView.as_view(url_name="schema")),
     path("v1/redoc", SpectacularRedocView.as_view(url_name="schema")),
 ]

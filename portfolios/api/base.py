@@ -152,8 +152,9 @@ class ApiView(APIView):
 def _rendered(request: Request, response: Response) -> Response:
     """The answer with its body as bytes, so that what cannot be written fails while it can still
     be told."""
-    if response.data is not None and not isinstance(response.data, bytes):
-        response.data = request.accepted_renderer.render(response.data)
+    data = getattr(response, "data", None)  # a page or a file is bytes from the start
+    if data is not None and not isinstance(data, bytes):
+        response.data = request.accepted_renderer.render(data)
     return response
 
 

@@ -93,15 +93,7 @@ def api_key_authenticate(text: str, address: str) -> ApiKey:
 
 
 def _find(key_id: str) -> ApiKey | None:
-    # The database function sees the one key named, so no transaction and no setting is needed.
-    reused = connection.connection is not None and not connection.in_atomic_block
-    try:
-        row = _lookup(key_id)
-    except (OperationalError, InterfaceError):
-        if not reused:
-            raise
-        connection.close()  # a connection kept since before the database restarted
-        row = _lookup(key_id)
+    row = _lookup(key_id)
     if row is None:
         return None
     client = Client(
@@ -117,10 +109,22 @@ def _find(key_id: str) -> ApiKey | None:
 
 
 def _lookup(key_id: str) -> tuple[Any, ...] | None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM api_key_lookup(%s)", [key_id])
-        row: tuple[Any, ...] | None = cursor.fetchone()
-        return row
+    """One query without a transaction: the database function shows the one key named.
+
+    It is the first query of a request, so it is here that connections kept since before a restart
+    of the database are found dead; they are thrown away, as many as there are.
+    """
+    while True:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT * FROM api_key_lookup(%s)", [key_id])
+                row: tuple[Any, ...] | None = cursor.fetchone()
+                return row
+        except (OperationalError, InterfaceError):
+            kept = connection.connection
+            if kept is None or not kept.closed or connection.in_atomic_block:
+                raise  # there was no connection to be had, or it lives
+            connection.close()
 
 
 def _split(text: str) -> tuple[str, str] | None:

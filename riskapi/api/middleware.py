@@ -55,7 +55,7 @@ class ProblemMiddleware:
         response: HttpResponseBase
         if refusal := _hostile(request):
             code, detail = refusal
-            response = _problem(request, code, 400, detail)
+            response = _problem(request, code, problem_type(code, 400).status, detail)
         else:
             if len(request.path_info) > 1:
                 request.path_info = request.path_info.rstrip("/")
@@ -80,6 +80,9 @@ class OperatorScopeMiddleware:
 
 
 def _hostile(request: HttpRequest) -> tuple[str, str] | None:
+    if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
+        # WSGI shows such a body as none at all: better refused than taken for empty.
+        return "length-required", "Send the body with Content-Length, not in chunks."
     query = request.META.get("QUERY_STRING", "")
     if _CREDENTIAL.search(query) or "rk_live_" in request.path or "rk_test_" in request.path:
         return "credential-in-url", (

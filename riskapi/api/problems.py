@@ -64,6 +64,7 @@ _TYPES = (
     ProblemType("duplicate-external-id", 409, "external_id in use", "Another portfolio of yours has this external_id; look it up with ?external_id=."),
     ProblemType("duplicate-symbol", 409, "Symbol in use", "An instrument of yours has this symbol."),
     ProblemType("idempotency-in-progress", 409, "The same request is running", "Repeat after the time in Retry-After.", retryable=True),
+    ProblemType("length-required", 411, "Content-Length required", "Send the body whole, with its Content-Length."),
     ProblemType("stale-version", 412, "Stale version", "Read the object again, decide again, and send its current ETag in If-Match."),
     ProblemType("payload-too-large", 413, "Request too large", "Bodies hold 1 MB, uploads 20 MB."),
     ProblemType("unsupported-media-type", 415, "Unsupported media type", "Send application/json, without Content-Encoding."),

@@ -26,7 +26,8 @@ from portfolios.api.base import ApiView
 from portfolios.api.listing import refuse_unknown
 from portfolios.errors import NotFound
 from portfolios.models import Price
-from riskapi.api.problems import PROBLEMS, ProblemType
+from riskapi.api.exceptions import problem_parts
+from riskapi.api.problems import CONTENT_TYPE, PROBLEMS, RETRY_AFTER, ProblemType
 from riskapi.api.renderers import dumps
 
 
@@ -37,7 +38,7 @@ def healthz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  # Django's s
 
 
 @require_safe
-def readyz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  # Django's signature
+def readyz(request: HttpRequest) -> HttpResponse:
     """Requests can be served: the database is there and migrated. Without the broker they are
     accepted all the same, and found by the sweep: degraded, and ready."""
     checks = {"database": "ok", "migrations": "ok", "broker": "ok"}
@@ -52,15 +53,16 @@ def readyz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  # Django's si
     if not _broker_answers():
         checks["broker"] = "unreachable"
     ready = checks["database"] == checks["migrations"] == "ok"
-    state = "ok" if ready and checks["broker"] == "ok" else "degraded" if ready else "unavailable"
-    response = _plain({"status": state, "checks": checks}, status=200 if ready else 503)
-    if not ready:
-        response["Retry-After"] = "5"
-    return response
+    state = "ok" if checks["broker"] == "ok" else "degraded"
+    if ready:
+        return _plain({"status": state, "checks": checks})
+    body = {**problem_parts(request, "service-degraded", 503, "Not ready."), "checks": checks}
+    headers = {"Retry-After": RETRY_AFTER["service-degraded"]}
+    return HttpResponse(dumps(body), status=503, content_type=CONTENT_TYPE, headers=headers)
 
 
-def _plain(body: dict[str, Any], status: int = 200) -> HttpResponse:
-    return HttpResponse(dumps(body), status=status, content_type="application/json")
+def _plain(body: dict[str, Any]) -> HttpResponse:
+    return HttpResponse(dumps(body), content_type="application/json")
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from portfolios.api.account import MeView
 from portfolios.api.portfolios import PortfolioListView
@@ -103,6 +103,11 @@ def test_compressed_json_is_refused(caller: Caller) -> None:
     assert (answer.status, answer.code) == (415, "unsupported-media-type")
 
 
+def test_body_without_a_length_is_refused_not_taken_for_empty(caller: Caller) -> None:
+    answer = caller.post("/v1/portfolios", Transfer_Encoding="chunked", Content_Length="")
+    assert (answer.status, answer.code) == (411, "length-required")
+
+
 def test_body_over_a_megabyte_is_refused(caller: Caller) -> None:
     answer = caller.post("/v1/portfolios", {"name": "x" * 1_000_001})
     assert (answer.status, answer.code) == (413, "payload-too-large")
@@ -156,6 +161,21 @@ def test_effect_of_a_request_that_fails_is_undone(
         assert not Portfolio.objects.exists()
 
 
+def test_statement_that_takes_too_long_is_503(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*args: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            assert cursor.fetchone() == ("5s",)
+            cursor.execute("SET LOCAL statement_timeout = '10ms'; SELECT pg_sleep(5)")
+
+    monkeypatch.setattr(MeView, "get", slow)
+    answer = caller.get("/v1/me")
+    assert (answer.status, answer.code) == (503, "statement-timeout")
+    assert answer.headers["Retry-After"] == "5"
+
+
 def test_database_away_is_503_while_a_key_is_checked(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,3 +218,14 @@ def test_status_shows_queue_and_freshness(caller: Caller) -> None:
     body = caller.get("/v1/status").body
     assert body["queue"] == {"open_units": 0, "oldest_age_seconds": None}
     assert body["nightly"] is None
+
+
+def test_not_ready_without_the_database(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*args: Any, **kwargs: Any) -> None:
+        raise OperationalError("connection refused")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "cursor", away)
+        answer = caller.get("/readyz")
+    assert (answer.status, answer.code) == (503, "service-degraded")
+    assert answer.body["checks"]["database"] == "unreachable"

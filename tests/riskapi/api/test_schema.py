@@ -1,0 +1,70 @@
+"""The OpenAPI document tells the truth about scopes, problems and parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from drf_spectacular.generators import SchemaGenerator
+
+Operations = dict[tuple[str, str], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    found: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    return found
+
+
+@pytest.fixture(scope="module")
+def operations(document: dict[str, Any]) -> Operations:
+    return {
+        (method.upper(), route): operation
+        for route, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_each_operation_has_a_name_of_its_own(operations: Operations) -> None:
+    names = [operation["operationId"] for operation in operations.values()]
+    assert len(set(names)) == len(names)
+
+
+def test_each_secured_operation_names_its_scope_and_refusals(operations: Operations) -> None:
+    assert len(operations) > 20
+    for (method, route), operation in operations.items():
+        answers = operation["responses"]
+        assert operation.get("security") == [{"apiKey": []}] or "/errors" in route
+        assert {"400", "404", "405", "406", "500", "503"} <= answers.keys(), (method, route)
+        if operation.get("security") == [{"apiKey": []}]:
+            assert {"401", "403"} <= answers.keys(), (method, route)
+        for status, answer in answers.items():
+            if status >= "400":
+                assert list(answer["content"]) == ["application/problem+json"], (method, route)
+
+
+def test_writing_operations_take_an_idempotency_key(operations: Operations) -> None:
+    for (method, route), operation in operations.items():
+        names = {p["name"]: p for p in operation.get("parameters", [])}
+        assert ("Idempotency-Key" in names) == (method in ("POST", "PATCH")), (method, route)
+        assert ("If-Match" in names) == (method == "PATCH"), (method, route)
+    create = operations["POST", "/v1/imports"]
+    required = {p["name"] for p in create["parameters"] if p.get("required")}
+    assert required == {"Idempotency-Key"}
+
+
+def test_scope_is_written_where_people_read(operations: Operations) -> None:
+    operation = operations["PUT", "/v1/portfolios/{portfolio_id}/positions"]
+    assert operation["x-required-scope"] == "portfolios:write"
+    assert "Scope: `portfolios:write`." in operation["description"]
+
+
+def test_list_parameters_are_the_ones_the_view_reads(operations: Operations) -> None:
+    parameters = operations["GET", "/v1/prices"]["parameters"]
+    names = {p["name"] for p in parameters if p["in"] == "query"}
+    assert names == {"instrument", "adjusted", "known_at", "from", "to", "limit", "cursor", "sort"}
+
+
+def test_quantities_are_decimal_strings(document: dict[str, Any]) -> None:
+    quantity = document["components"]["schemas"]["Position"]["properties"]["quantity"]
+    assert (quantity["type"], quantity["format"]) == ("string", "decimal")
