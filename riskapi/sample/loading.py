@@ -155,6 +155,7 @@ def _put_positions(client: Client, portfolio: Portfolio, book: Book, session: da
             session=session,
             superseded_at=None,
         ).values_list("instrument__symbol", "close")
+        if close is not None
     }
     if book.put_underlying in closes:
         _ensure_put(client, books.put_of(book.put_underlying, closes[book.put_underlying], session))

@@ -19,7 +19,8 @@ _COMMANDS = {"r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE"}
 def _rows(sql: str) -> list[tuple[object, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql)
-        return cursor.fetchall()
+        rows: list[tuple[object, ...]] = cursor.fetchall()
+        return rows
 
 
 def _tenant_tables() -> set[str]:
@@ -121,7 +122,8 @@ _FILLED: tuple[type[models.Model], ...] = (
 
 
 def test_without_a_scope_no_row_is_seen(two_clients: tuple[Client, Client]) -> None:
-    for model in (Client, *_FILLED):
+    tables: tuple[type[models.Model], ...] = (Client, *_FILLED)
+    for model in tables:
         with transaction.atomic():
             assert model._default_manager.count() == 0, model
         with operator_scope():

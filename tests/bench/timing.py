@@ -91,6 +91,18 @@ def latencies(title: str, samples: Mapping[str, Sequence[float]], note: str = ""
     _console.print(table)
 
 
+def shares(title: str, seconds: Mapping[str, float], note: str = "") -> None:
+    """Print the parts of a whole."""
+    table = Table(title=title, title_justify="left", caption=note, caption_justify="left")
+    table.add_column("part")
+    table.add_column("ms", justify="right")
+    table.add_column("share", justify="right")
+    whole = sum(seconds.values())
+    for name, part in seconds.items():
+        table.add_row(name, f"{1e3 * part:,.1f}", f"{part / whole:.0%}")
+    _console.print(table)
+
+
 def machine() -> None:
     """Say what was measured on."""
     packages = ("numpy", "scipy", "pandas", "statsmodels", "numba", "django", "psycopg", "celery")

@@ -154,4 +154,4 @@ def test_the_night_makes_one_report_however_often_it_is_asked(
     assert pdf.headers["Content-Type"] == "application/pdf"
     for portfolio in facts["portfolios"]:
         assert portfolio["name"] in page.content.decode()
-    assert ("synthetic" in page.content.decode().lower()) is facts["synthetic"]
+    assert ("SYNTHETIC DATA" in page.content.decode()) is facts["synthetic"]

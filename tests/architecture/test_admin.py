@@ -1,0 +1,41 @@
+"""Operators can look at every table, or there is a reason why not."""
+
+from __future__ import annotations
+
+from django.apps import apps
+from django.contrib import admin
+
+#: Not registered: what an operator sees elsewhere, or should not touch.
+EXEMPT = {
+    "portfolios.IdempotencyRecord": "answers kept for repetition; bodies of clients' requests",
+    "portfolios.DataVersion": "a counter",
+    "analytics.OutboxMessage": "hints on their way; runs and reports show the work itself",
+}
+
+
+def _models() -> dict[str, type]:
+    return {
+        model._meta.label: model
+        for app in ("portfolios", "analytics")
+        for model in apps.get_app_config(app).get_models()
+    }
+
+
+def _shown() -> set[str]:
+    """Registered, or inline on the page of one that is."""
+    registered = {model._meta.label for model in admin.site._registry}
+    inlines = {
+        inline.model._meta.label
+        for model_admin in admin.site._registry.values()
+        for inline in model_admin.inlines
+    }
+    return registered | inlines
+
+
+def test_every_table_is_in_the_admin_or_exempt() -> None:
+    assert sorted(set(_models()) - _shown() - set(EXEMPT)) == []
+
+
+def test_exemptions_are_needed() -> None:
+    assert set(EXEMPT) & _shown() == set()
+    assert set(EXEMPT) <= set(_models())

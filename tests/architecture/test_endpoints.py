@@ -1,0 +1,88 @@
+"""Every address under /v1 asks for a key, and for the scope it declares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client as Browser
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from portfolios.api.base import ApiView
+from portfolios.models import Client
+from portfolios.services.api_keys import SCOPES, api_key_create
+from portfolios.tenancy import operator_scope
+
+pytestmark = pytest.mark.django_db
+
+#: Answered without a key, and why.
+PUBLIC = {
+    "v1/errors": "explains the problem types that anyone may be answered with",
+    "v1/errors/<str:code>": "likewise",
+    "v1/openapi.json": "the contract",
+    "v1/docs": "shows the contract",
+    "v1/redoc": "shows the contract",
+}
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def _patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for pattern in resolver.url_patterns:
+        path = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from _patterns(pattern, path)
+        elif isinstance(pattern, URLPattern) and path.startswith("v1/"):
+            yield path, getattr(pattern.callback, "view_class", None)
+
+
+ENDPOINTS = dict(_patterns(get_resolver()))
+PRIVATE = {path: view for path, view in ENDPOINTS.items() if path not in PUBLIC}
+
+
+def _address(path: str) -> str:
+    return "/" + path.replace("<str:", "<").replace("<", "").replace(">", "")
+
+
+@pytest.fixture
+def tenant() -> Client:
+    with operator_scope():
+        return Client.objects.create(name="Ours", slug="ours")
+
+
+def test_the_lists_of_this_file_are_current() -> None:
+    assert set(PUBLIC) <= set(ENDPOINTS)
+    assert len(PRIVATE) > 20
+
+
+@pytest.mark.parametrize("path", PRIVATE)
+def test_every_method_declares_its_scope(path: str) -> None:
+    view = PRIVATE[path]
+
+    assert issubclass(view, ApiView)
+    handled = {method for method in METHODS if hasattr(view, method.lower())}
+    assert set(view.required_scopes) == handled
+    assert {scope for scope in view.required_scopes.values() if scope} <= set(SCOPES)
+
+
+@pytest.mark.parametrize("path", PRIVATE)
+def test_without_a_key_the_answer_is_401(path: str) -> None:
+    for method in PRIVATE[path].required_scopes:
+        answer = Browser().generic(method, _address(path))
+        assert answer.status_code == 401, (method, path)
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("path", PRIVATE)
+def test_without_the_scope_the_answer_is_403(path: str, tenant: Client) -> None:
+    for method, scope in PRIVATE[path].required_scopes.items():
+        if scope is None:
+            continue
+        with operator_scope():
+            others = [other for other in SCOPES if other != scope]
+            _, key = api_key_create(tenant, "all but one", others)
+        answer = Browser().generic(method, _address(path), HTTP_AUTHORIZATION=f"Bearer {key}")
+        assert answer.status_code == 403, (method, path)
+        assert answer.json()["code"] == "insufficient-scope"
+        assert answer.json()["required_scope"] == scope
