@@ -19,7 +19,11 @@ STATUS_WORDS = {
     "stale": "Stale",
     "error": "Error",
     "not_applicable": "Not applicable",
+    "partial_history": "Partial history",
 }
+
+#: A reason longer than this stands in the notices and the CSV, in a table its status does.
+_SHORT = 32
 
 Measures = Mapping[str, Mapping[str, Any]]
 
@@ -53,12 +57,17 @@ def read(node: Any) -> Figure:
     if not isinstance(node, Mapping):
         return Figure(node, reason="" if node is not None else "not available")
     bounds = node.get("ci95")
+    why = str(node.get("reason") or "not available")
+    if len(why) > _SHORT:
+        why = STATUS_WORDS.get(
+            str(node.get("status")), f"{why[: _SHORT - 1]}\N{HORIZONTAL ELLIPSIS}"
+        )
     return Figure(
         node.get("value"),
         unit=node.get("unit", ""),
         se=node.get("se"),
         ci95=(bounds[0], bounds[1]) if bounds else None,
-        reason="" if node.get("value") is not None else node.get("reason") or "not available",
+        reason="" if node.get("value") is not None else why,
     )
 
 
@@ -74,7 +83,7 @@ def numbers(node: Any, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]
     if isinstance(node, Mapping):
         if "value" in node:
             yield path, node
-        for name, child in node.items():
+        for name, child in sorted(node.items()):
             if not (
                 "value" in node
                 and name in {"value", "unit", "se", "ci95", "n_obs", "first", "last"}

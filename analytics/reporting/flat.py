@@ -45,7 +45,7 @@ def csv_of(record: Mapping[str, Any]) -> str:
 
 def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for entry in record["portfolios"]:
-        for measure, item in entry["measures"].items():
+        for measure, item in sorted(entry["measures"].items()):
             head = {
                 "business_date": _Text(record["business_date"]),
                 "revision": record["revision"],

@@ -170,9 +170,11 @@ def page_of(record: Mapping[str, Any]) -> Page:
 
 def _header(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     totals = record["totals"]
+    by_status = totals["by_status"]
     counts = ", ".join(
-        f"{count} {STATUS_WORDS.get(status, status).lower()}" if status != "ok" else f"{count} OK"
-        for status, count in totals["by_status"].items()
+        f"{by_status[status]} {words if status == 'ok' else words.lower()}"
+        for status, words in STATUS_WORDS.items()
+        if status in by_status
     )
     return [
         ("Business date", record["business_date"]),
@@ -194,7 +196,7 @@ def _cell(found: Figure, text: str, *, explain: bool = True) -> Cell:
 def _status(entry: Mapping[str, Any], kinds: Iterable[str] | None = None) -> str:
     """The words of what is not in order; OK where everything is."""
     measures = entry["measures"]
-    chosen = [measures[kind] for kind in (kinds or measures) if kind in measures]
+    chosen = [measures[kind] for kind in (kinds or sorted(measures)) if kind in measures]
     bad = [item["status"] for item in chosen if item["status"] not in {"ok", "not_applicable"}]
     if bad:
         return ", ".join(dict.fromkeys(STATUS_WORDS.get(status, status) for status in bad))
@@ -349,7 +351,7 @@ def _drag_table(windows: Sequence[tuple[str, str, Mapping[str, Any]]]) -> Table:
     rows = []
     for fund, name, window in windows:
         parts = window.get("decomposition")
-        first = [Cell(fund), Cell(WINDOW_NAMES[name], _span(window))]
+        first = [Cell(fund), _period(name, window)]
         if parts is None:
             why = reason(window) if "status" in window else "not available"
             rows.append(
@@ -384,9 +386,11 @@ def _drag_table(windows: Sequence[tuple[str, str, Mapping[str, Any]]]) -> Table:
     )
 
 
-def _span(window: Mapping[str, Any]) -> str:
+def _period(name: str, window: Mapping[str, Any]) -> Cell:
     sessions = window.get("n_sessions")
-    return f"{sessions} sessions to {window['to']}" if sessions else ""
+    if not sessions:
+        return Cell(WINDOW_NAMES[name])
+    return Cell(f"{WINDOW_NAMES[name]} ({sessions}\N{NO-BREAK SPACE}d)", f"to {window['to']}")
 
 
 def _changes(record: Mapping[str, Any]) -> Table | None:
@@ -458,7 +462,7 @@ def _section(entry: Mapping[str, Any], place: int) -> Section:
         facts=_facts(entry),
         tables=tables,
         charts=list(_charts(entry, place)),
-        notices=list(_notices(entry)),
+        notices=_notices(entry),
     )
 
 
@@ -512,38 +516,40 @@ def _top(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _contributions(entry: Mapping[str, Any]) -> Table:
+    top = _top(entry)
     rows = [
         [
             Cell(_instrument_name(row)),
             Cell(percent(row.get("weight"), 2)),
-            Cell(f"{number(row['multiple'], 0, signed=True)}x" if row.get("multiple") else ""),
+            Cell(_leverage(row)),
             Cell(number(row.get("beta"), 2) if row.get("beta") is not None else ""),
             Cell(number(row.get("contribution"), 4, signed=True), row.get("reason") or ""),
             Cell(STATUS_WORDS.get(row.get("status", "ok"), str(row.get("status")))),
         ]
-        for row in _top(entry)
+        for row in top
     ]
     if rows:
-        total = sum(row.get("contribution") or 0.0 for row in _top(entry))
-        rows.append(
-            [
-                Cell("Sum"),
-                Cell(""),
-                Cell(""),
-                Cell(""),
-                Cell(number(total, 4, signed=True)),
-                Cell(""),
-            ]
-        )
+        total = number(sum(row.get("contribution") or 0.0 for row in top), 4, signed=True)
+        rows.append([Cell(text) for text in ("Sum", "", "", "", total, "")])
     columns = [
         Column("Instrument", numeric=False),
         Column("Weight", "% of NAV"),
-        Column("Multiple"),
+        Column("Leverage", "multiple or delta"),
         Column("Beta"),
         Column("Contribution"),
         Column("Status", numeric=False),
     ]
-    return Table("Largest contributions to beta", columns, rows)
+    note = "Contribution = weight x beta."
+    if any(row.get("delta") is not None for row in top):
+        note += " An option shows its underlying's beta and contributes with its delta exposure."
+    return Table("Largest contributions to beta", columns, rows, note=note)
+
+
+def _leverage(row: Mapping[str, Any]) -> str:
+    if row.get("delta") is not None:
+        return f"delta {number(row['delta'], 2)}"
+    multiple = row.get("multiple")
+    return f"{number(multiple, 0, signed=True)}x" if multiple else ""
 
 
 def _horizon_table(entry: Mapping[str, Any]) -> Table:
@@ -555,7 +561,7 @@ def _horizon_table(entry: Mapping[str, Any]) -> Table:
         rows.append(
             [
                 Cell(number(horizon["horizon_sessions"])),
-                _cell(closed, percent(closed.value)),
+                _cell(closed, percent(closed.value), explain=False),
                 _cell(seen, percent(seen.value)),
                 Cell(_percent_interval(seen.ci95)),
                 Cell(number(blocks)),
@@ -570,7 +576,8 @@ def _horizon_table(entry: Mapping[str, Any]) -> Table:
         Column("Blocks"),
         Column("Verdict", numeric=False),
     ]
-    return Table("Variance removed by the hedge", columns, rows)
+    note = "" if all(row[1].text != UNAVAILABLE for row in rows) else _NO_CLOSED_FORM
+    return Table("Variance removed by the hedge", columns, rows, note=note)
 
 
 def _percent_interval(bounds: tuple[float, float] | None) -> str:
@@ -641,27 +648,29 @@ def _point_words(point: charts.HorizonPoint) -> str:
     )
 
 
-def _notices(entry: Mapping[str, Any]) -> Iterable[Notice]:
-    for kind, item in entry["measures"].items():
-        measure = MEASURE_NAMES.get(kind, kind)
-        problem = item.get("problem")
-        if problem:
+def _notices(entry: Mapping[str, Any]) -> list[Notice]:
+    """Problems and warnings; what several measures say is said once, with their names."""
+    said: dict[tuple[str, str, str], list[str]] = {}
+    for kind, item in sorted(entry["measures"].items(), key=_measure_order):
+        found = [("Warning", warning) for warning in _warnings(item)]
+        if problem := item.get("problem"):
             word = "Note" if item["status"] == "not_applicable" else "Problem"
-            text = (
-                problem.get("detail")
-                or problem.get("message")
-                or problem.get("title")
-                or problem["code"]
-            )
-            yield Notice(
-                word,
-                measure,
-                _minus_signs(_sentence(str(text))),
-                problem.get("cure") or CURES.get(problem["code"], ""),
-            )
-        for warning in _warnings(item):
-            text = _minus_signs(_sentence(warning["message"]))
-            yield Notice("Warning", measure, text, CURES.get(warning["code"], ""))
+            found.insert(0, (word, problem))
+        for word, told in found:
+            text = told.get("detail") or told.get("message") or told.get("title") or told["code"]
+            cure = told.get("cure") or CURES.get(told["code"], "")
+            key = (word, _minus_signs(_sentence(str(text))), str(cure))
+            said.setdefault(key, []).append(MEASURE_NAMES.get(kind, kind))
+    return [
+        Notice(word, ", ".join(measures), text, cure)
+        for (word, text, cure), measures in said.items()
+    ]
+
+
+def _measure_order(named: tuple[str, Any]) -> tuple[int, str]:
+    """Beta, hedges, drag. The record's own order means nothing: the database keeps none."""
+    known = list(MEASURE_NAMES)
+    return known.index(named[0]) if named[0] in known else len(known), named[0]
 
 
 def _warnings(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -694,6 +703,7 @@ def _minus_signs(text: str) -> str:
     )
 
 
+_NO_CLOSED_FORM = "There is a closed form where the hedge is one daily-reset fund alone."
 _UNITS = (
     "Betas are pure numbers: return of the portfolio's net asset value per return of the "
     "benchmark. Percentages are marked % in the heading. Money is in the currency of the "

@@ -61,6 +61,15 @@ def test_same_record_makes_the_same_bytes(html: str) -> None:
     assert pdf_of(again) == pdf_of(page_of(with_previous()))
 
 
+def test_order_of_members_in_the_record_does_not_matter(html: str) -> None:
+    def reversed_members(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {name: reversed_members(node[name]) for name in reversed(node)}
+        return [reversed_members(child) for child in node] if isinstance(node, list) else node
+
+    assert html_of(page_of(reversed_members(with_previous()))) == html
+
+
 def test_html_is_balanced_and_stands_alone(html: str) -> None:
     outline = Outline()
     outline.feed(html)
