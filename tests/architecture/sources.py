@@ -22,11 +22,12 @@ def modules(*roots: str) -> dict[Path, ast.Module]:
 
 
 def imported_names(tree: ast.Module) -> set[str]:
-    """Dotted names of all modules a file imports."""
+    """Dotted names of all modules a file imports, and of what it takes from them."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names

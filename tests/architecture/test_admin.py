@@ -9,6 +9,12 @@ from django.contrib import admin
 EXEMPT = {
     "portfolios.IdempotencyRecord": "answers kept for repetition; bodies of clients' requests",
     "portfolios.DataVersion": "a counter",
+    "portfolios.ImportProblem": "listed on the page of its import",
+    "portfolios.FundFact": "reference data, loaded by import_market; the file is the place to edit",
+    "portfolios.FundHolding": "likewise",
+    "portfolios.OptionQuote": "thousands a snapshot, append-only; see the import of the chain",
+    "analytics.Result": "its unit is on the page of the run, its body at /v1/runs",
+    "analytics.ReportItem": "a line of its report, which is shown as a page",
     "analytics.OutboxMessage": "hints on their way; runs and reports show the work itself",
 }
 

