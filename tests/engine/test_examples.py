@@ -9,13 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-MODULES = ("beta", "hedge", "leverage", "options", "regression", "returns")
-PAGES = sorted((Path(__file__).resolve().parents[2] / "analytics" / "methodology").glob("*.md"))
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in (ROOT / "analytics" / "engine").rglob("*.py")
+    if ">>> " in path.read_text()
+)
+PAGES = sorted((ROOT / "analytics" / "methodology").glob("*.md"))
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_docstring_examples_hold(name: str) -> None:
-    result = doctest.testmod(import_module(f"analytics.engine.{name}"))
+    result = doctest.testmod(import_module(name))
     assert result.attempted > 0
     assert result.failed == 0
 

@@ -1,0 +1,64 @@
+"""Hedge effectiveness: ratios, reductions, tests, horizons of reset funds, coverage and cost.
+
+One sign for holdings throughout: `hedge_notional` is the signed holding of the hedging instrument
+per unit of the hedged item, so the hedged return is ``item + hedge_notional * hedge`` and a long
+position in an inverse fund is positive. `hedge_ratio` is cov/var, the short sale of the instrument
+that minimizes variance, so ``hedge_notional = -hedge_ratio``.
+"""
+
+from analytics.engine.hedge.contracts import hedge_contracts, index_futures_contracts
+from analytics.engine.hedge.cost import HedgeCost, hedge_cost
+from analytics.engine.hedge.coverage import CoveragePath, coverage_after_move, coverage_path
+from analytics.engine.hedge.effectiveness_test import RegressionTest, regression_test
+from analytics.engine.hedge.horizon import (
+    HORIZONS,
+    BlockHedge,
+    ResetFundHedge,
+    horizon_blocks,
+    reset_fund_hedge,
+)
+from analytics.engine.hedge.minimum_variance import (
+    HedgeBatch,
+    HedgeEstimate,
+    minimum_variance_hedge,
+)
+from analytics.engine.hedge.offset import DollarOffset, dollar_offset, offset_pass_probability
+from analytics.engine.hedge.policy import DEFAULT_POLICY, EffectivenessPolicy, combined_verdict
+from analytics.engine.hedge.reduction import (
+    VarianceReduction,
+    out_of_sample_effectiveness,
+    variance_reduction,
+)
+from analytics.engine.hedge.tails import TailReduction, tail_count, tail_reduction
+
+__all__ = [
+    "DEFAULT_POLICY",
+    "HORIZONS",
+    "BlockHedge",
+    "CoveragePath",
+    "DollarOffset",
+    "EffectivenessPolicy",
+    "HedgeBatch",
+    "HedgeCost",
+    "HedgeEstimate",
+    "RegressionTest",
+    "ResetFundHedge",
+    "TailReduction",
+    "VarianceReduction",
+    "combined_verdict",
+    "coverage_after_move",
+    "coverage_path",
+    "dollar_offset",
+    "hedge_contracts",
+    "hedge_cost",
+    "horizon_blocks",
+    "index_futures_contracts",
+    "minimum_variance_hedge",
+    "offset_pass_probability",
+    "out_of_sample_effectiveness",
+    "regression_test",
+    "reset_fund_hedge",
+    "tail_count",
+    "tail_reduction",
+    "variance_reduction",
+]
