@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portfolios.api import examples
 from portfolios.api.base import ApiView
 from portfolios.api.listing import (
     Filter,
@@ -74,6 +75,7 @@ class InstrumentListView(ApiView):
 
     @extend_schema(
         operation_id="instruments_create",
+        examples=examples.INSTRUMENT_CREATE,
         request=InstrumentCreateRequestSerializer,
         responses={201: InstrumentDetailSerializer},
     )
@@ -117,6 +119,7 @@ class LeverageTermsView(ApiView):
 
     @extend_schema(
         operation_id="leverage_terms_create",
+        examples=examples.LEVERAGE_TERMS_CREATE,
         request=LeverageTermsRequestSerializer,
         responses={201: LeverageTermsSerializer},
     )
@@ -142,6 +145,7 @@ class InstrumentResolveView(ApiView):
 
     @extend_schema(
         operation_id="instruments_resolve",
+        examples=examples.RESOLVE,
         request=ResolveRequestSerializer,
         responses=ResolveSerializer,
     )

@@ -12,6 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portfolios.api import examples
 from portfolios.api.base import ApiView
 from portfolios.api.listing import (
     Filter,
@@ -112,6 +113,7 @@ class PriceListView(ApiView):
 
     @extend_schema(
         operation_id="prices_add",
+        examples=examples.PRICES_ADD,
         request=PricesPostRequestSerializer,
         responses=AppendedSerializer,
     )
@@ -143,7 +145,10 @@ class FxRateListView(ApiView):
         )
 
     @extend_schema(
-        operation_id="fx_rates_add", request=FxPostRequestSerializer, responses=AppendedSerializer
+        operation_id="fx_rates_add",
+        examples=examples.FX_RATES_ADD,
+        request=FxPostRequestSerializer,
+        responses=AppendedSerializer,
     )
     def post(self, request: Request) -> Response:
         """Add own exchange rates; all rows or none."""
@@ -188,6 +193,7 @@ class CorporateActionListView(ApiView):
 
     @extend_schema(
         operation_id="corporate_actions_add",
+        examples=examples.CORPORATE_ACTIONS_ADD,
         request=CorporateActionsPostRequestSerializer,
         responses=AppendedSerializer,
     )

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portfolios.api import examples
 from portfolios.api.base import ApiView, etagged
 from portfolios.api.listing import (
     Filter,
@@ -66,6 +67,7 @@ class PortfolioListView(ApiView):
 
     @extend_schema(
         operation_id="portfolios_create",
+        examples=examples.PORTFOLIO_CREATE,
         request=PortfolioCreateRequestSerializer,
         responses={201: PortfolioSerializer},
     )
@@ -102,6 +104,7 @@ class PortfolioDetailView(ApiView):
 
     @extend_schema(
         operation_id="portfolios_update",
+        examples=examples.PORTFOLIO_UPDATE,
         request=PortfolioUpdateRequestSerializer,
         responses=PortfolioSerializer,
     )

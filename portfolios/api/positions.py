@@ -10,6 +10,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portfolios.api import examples
 from portfolios.api.base import ApiView, etagged
 from portfolios.api.listing import (
     Filter,
@@ -74,6 +75,7 @@ class PositionsView(ApiView):
 
     @extend_schema(
         operation_id="positions_put",
+        examples=examples.POSITIONS_PUT,
         request=PositionsPutRequestSerializer,
         responses={200: PositionsPutSerializer, 201: PositionsPutSerializer},
     )

@@ -50,7 +50,10 @@ def api_key_create(
     if unknown:
         raise InvalidRequest(f"Unknown scopes: {', '.join(unknown)}.", code="unknown-scope")
     for network in allowed_networks:
-        ipaddress.ip_network(network)
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise InvalidRequest(f"Not a network: {error}.", code="bad-network") from None
     key_id = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
     secret = _base62(secrets.randbits(256), _SECRET_LENGTH)
     key = ApiKey.objects.create(

@@ -85,6 +85,8 @@ _TYPES = (
     ProblemType("inconsistent-bar", 422, "Inconsistent prices", "low <= open, close <= high."),
     ProblemType("shared-instrument", 403, "Shared instrument", "Terms of a shared instrument are kept by the operator; add an instrument of your own."),
     ProblemType("market-data-missing", 422, "Market data missing", "Load the prices, rates or terms named, and ask again."),
+    ProblemType("unknown-scope", 422, "Unknown scope", "`detail` names it."),
+    ProblemType("bad-network", 422, "Not a network", "Write networks as address/length."),
     ProblemType("domain-error", 422, "Refused", "`detail` says why."),
     # Analyses
     ProblemType("insufficient-history", 422, "Insufficient history", "Load more prices or shorten the window; nothing is extrapolated."),

@@ -1,0 +1,104 @@
+"""Request examples of the schema; the tests send each of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample
+
+
+def _example(summary: str, value: Any) -> list[OpenApiExample]:
+    return [OpenApiExample(summary, value=value, request_only=True)]
+
+
+PORTFOLIO_CREATE = _example(
+    "A book measured against SOXX",
+    {
+        "name": "Semiconductors, hedged",
+        "external_id": "book-7",
+        "base_currency": "USD",
+        "benchmark": "SOXX",
+        "market_benchmark": "SPY",
+    },
+)
+PORTFOLIO_UPDATE = _example("Another benchmark", {"benchmark": "SMH"})
+POSITIONS_PUT = _example(
+    "Long chips, hedged by an inverse fund, and cash",
+    {
+        "positions": [
+            {"instrument": "NVDA", "quantity": "12000", "cost": "101.25", "tags": ["semis"]},
+            {"instrument": "SOXS", "quantity": "48000", "tags": ["hedge"]},
+            {"instrument": "AMD", "quantity": "-1500"},
+            {"instrument": "CASH.USD", "quantity": "250000.00"},
+        ],
+        "source": "custodian",
+    },
+)
+INSTRUMENT_CREATE = _example(
+    "A listed put",
+    {
+        "symbol": "SOXL261218P00020000",
+        "kind": "option",
+        "name": "SOXL 2026-12-18 put 20",
+        "option_terms": {
+            "underlying": "SOXL",
+            "right": "put",
+            "style": "american",
+            "strike": "20",
+            "expiry": "2026-12-18",
+            "multiplier": "100",
+        },
+    },
+)
+LEVERAGE_TERMS_CREATE = _example(
+    "Three times inverse",
+    {
+        "valid_from": "2021-08-25",
+        "multiple": "-3",
+        "reference_index": "NYSESEMI",
+        "expense_ratio": "0.0095",
+        "swap_spread": "0.004",
+    },
+)
+RESOLVE = _example("A symbol, and one misspelled", {"identifiers": ["SOXS", "SOXZ"]})
+PRICES_ADD = _example(
+    "One session as traded",
+    {
+        "prices": [
+            {
+                "instrument": "NVDA",
+                "session": "2026-11-20",
+                "open": "181.20",
+                "high": "184.00",
+                "low": "180.05",
+                "close": "183.40",
+                "volume": "164000000",
+            }
+        ],
+        "source": "desk",
+    },
+)
+FX_RATES_ADD = _example(
+    "Dollars for one euro",
+    {"rates": [{"base": "EUR", "quote": "USD", "session": "2026-11-20", "rate": "1.0875"}]},
+)
+CORPORATE_ACTIONS_ADD = _example(
+    "A reverse split of one for twenty, and a distribution",
+    {
+        "actions": [
+            {
+                "instrument": "SOXS",
+                "ex_date": "2026-03-05",
+                "kind": "split",
+                "new_shares": 1,
+                "old_shares": 20,
+            },
+            {
+                "instrument": "NVDA",
+                "ex_date": "2026-06-11",
+                "kind": "distribution",
+                "amount": "0.01",
+            },
+        ]
+    },
+)

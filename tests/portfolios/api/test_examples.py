@@ -1,0 +1,53 @@
+"""The examples of the schema work as they stand."""
+
+from __future__ import annotations
+
+import pytest
+
+from portfolios.api import examples
+from portfolios.models import Instrument
+from portfolios.tenancy import operator_scope
+from tests.callers import Caller
+
+
+@pytest.fixture
+def portfolio(caller: Caller, market: dict[str, Instrument]) -> str:
+    """The path of a portfolio, with every instrument that the examples name on file."""
+    with operator_scope():
+        for symbol in ("SMH", "SPY"):
+            Instrument.objects.create(symbol=symbol, kind="etf")
+    made = caller.post("/v1/portfolios", examples.PORTFOLIO_CREATE[0].value)
+    assert made.status == 201
+    return made.headers["Location"]
+
+
+def test_portfolio_examples(caller: Caller, portfolio: str) -> None:
+    changed = caller.patch(portfolio, examples.PORTFOLIO_UPDATE[0].value, If_Match="*")
+    assert changed.body["benchmark"]["symbol"] == "SMH"
+    put = caller.put(f"{portfolio}/positions?as_of=2026-11-20", examples.POSITIONS_PUT[0].value)
+    assert put.status == 201
+
+
+def test_instrument_examples(caller: Caller, portfolio: str) -> None:
+    assert caller.post("/v1/instruments", examples.INSTRUMENT_CREATE[0].value).status == 201
+    caller.post("/v1/instruments", {"symbol": "BEAR3", "kind": "etf"})
+    terms = examples.LEVERAGE_TERMS_CREATE[0].value
+    assert caller.post("/v1/instruments/BEAR3/leverage-terms", terms).status == 201
+    resolved = caller.post("/v1/instruments:resolve", examples.RESOLVE[0].value).body
+    assert list(resolved["found"]) == ["SOXS"]
+    assert list(resolved["unknown"]) == ["SOXZ"]
+
+
+@pytest.mark.parametrize(
+    ("path", "example", "count"),
+    [
+        ("prices", examples.PRICES_ADD, 1),
+        ("fx-rates", examples.FX_RATES_ADD, 1),
+        ("corporate-actions", examples.CORPORATE_ACTIONS_ADD, 2),
+    ],
+)
+def test_market_examples(
+    caller: Caller, portfolio: str, path: str, example: list[examples.OpenApiExample], count: int
+) -> None:
+    answer = caller.post(f"/v1/{path}", example[0].value)
+    assert (answer.status, answer.body["new"]) == (200, count)
