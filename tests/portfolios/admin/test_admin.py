@@ -254,6 +254,28 @@ def test_corrected_split_supersedes_the_one_on_file(
         assert (new.old_shares, new.superseded_at) == (20, None)
 
 
+def test_a_new_option_comes_with_its_contract(
+    operator: Browser, world: World, form_of: FormOf
+) -> None:
+    path = "/admin/portfolios/instrument/add/"
+    data = form_of(path) | {
+        "symbol": "SOXX270115P00200000",
+        "kind": "option",
+        "currency": "USD",
+        "option_terms-TOTAL_FORMS": "1",
+        "option_terms-0-underlying": world["index"].pk,
+        "option_terms-0-right": "put",
+        "option_terms-0-style": "american",
+        "option_terms-0-strike": "200",
+        "option_terms-0-expiry": "2027-01-15",
+        "option_terms-0-multiplier": "100",
+    }
+    assert operator.post(path, data).status_code == 302
+    with operator_scope():
+        option = Instrument.objects.get(symbol="SOXX270115P00200000")
+        assert (option.option_terms.strike, option.option_terms.underlying) == (200, world["index"])
+
+
 def test_import_shows_its_problems_as_text(operator: Browser, world: World) -> None:
     page = operator.get(f"/admin/portfolios/import/{world['import'].pk}/change/").content.decode()
     assert "scale-break" in page
