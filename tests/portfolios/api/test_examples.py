@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from drf_spectacular.utils import OpenApiExample
 
 from portfolios.api import examples
 from portfolios.models import Instrument
@@ -47,7 +48,7 @@ def test_instrument_examples(caller: Caller, portfolio: str) -> None:
     ],
 )
 def test_market_examples(
-    caller: Caller, portfolio: str, path: str, example: list[examples.OpenApiExample], count: int
+    caller: Caller, portfolio: str, path: str, example: list[OpenApiExample], count: int
 ) -> None:
     answer = caller.post(f"/v1/{path}", example[0].value)
     assert (answer.status, answer.body["new"]) == (200, count)
