@@ -135,7 +135,10 @@ class HedgeEffectiveness:
         names = [row["instrument"] for row in params["hedging"]]
         if isinstance(params["hedged_item"], dict):
             names += params["hedged_item"].get("instruments", [])
-        return Requirements(frozenset(uid_of(name) for name in names), short_rates=True)
+        return Requirements(
+            frozenset(uid_of(name) for name in names),
+            short_rates_since=date.max,
+        )
 
     def compute(self, market: Market, requests: Sequence[Request]) -> list[Outcome]:
         return [_answer(market, request) for request in requests]

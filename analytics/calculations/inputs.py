@@ -42,6 +42,7 @@ from portfolios.selectors.calendars import sessions_between
 
 _SHORT_RATES = ("DTB3", "IRX_13W")
 _QUOTE_MAX_AGE = timedelta(days=7)
+_RATE_MAX_AGE = timedelta(days=14)
 _VOLATILITY_SESSIONS = 63
 
 
@@ -50,7 +51,8 @@ class Requirements:
     """What must be at hand before a unit is computed."""
 
     instruments: frozenset[uuid.UUID] = frozenset()
-    short_rates: bool = False
+    short_rates_since: date | None = None
+    """From when on short rates are needed; a day in the future: the last one alone."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,10 @@ class Market:
         self._instruments: dict[int, Instrument] = {}
         self._fx: dict[tuple[str, str], FloatArray] = {}
         self.quotes: dict[int, Quote] = {}
+        self.options: dict[int, Option] = {}
+        self.splits: dict[int, list[tuple[date, float]]] = defaultdict(list)
+        self._rates: tuple[IntArray, FloatArray] = (np.empty(0, np.int64), np.empty(0))
+        self._rates_since: date | None = None
 
     def prefetch(self, needs: Requirements, books: Iterable[Book]) -> None:
         """Read all that a computation may ask for, so that it can run without the database.
@@ -103,11 +109,11 @@ class Market:
         Afterwards the caller seals the market: outside of a client's scope a query would find
         nothing and say so by an empty answer.
         """
-        self.block, self.last_row, self.terms, self.options, self.splits  # noqa: B018  # read now
-        if needs.short_rates or needs.instruments:
-            self.short_rates  # noqa: B018  # read now
+        self.block, self.last_row  # noqa: B018  # read now
         known = self.instruments_by_uid(needs.instruments)
         self.load_quotes(known[uid].pk for uid in needs.instruments)
+        if needs.short_rates_since is not None:
+            self.load_short_rates(needs.short_rates_since)
         currencies = {row.currency for row in self._instruments.values()}
         for book in books:
             for currency in currencies:
@@ -129,16 +135,44 @@ class Market:
         return self.block.rows_until(self.as_of)
 
     def load_instruments(self, ids: Iterable[int]) -> None:
-        """Read instruments, and those they lead to: proxies, underlyings, reference indexes."""
+        """Read instruments with their splits and option terms, and those they lead to.
+
+        Those are proxies, underlyings and reference indexes.
+        """
         wanted = set(ids) - self._instruments.keys()
         while wanted:
             self.reads()
             found = Instrument.objects.in_bulk(wanted)
             self._instruments.update(found)
+            options = [pk for pk, row in found.items() if row.kind == Instrument.Kind.OPTION]
+            self._load_splits(found)
+            self._load_options(options)
             wanted = {row.proxy_id for row in found.values() if row.proxy_id}
-            wanted |= {self.options[pk].underlying_id for pk in found if pk in self.options}
+            wanted |= {self.options[pk].underlying_id for pk in options}
             wanted |= {term.index_id for pk in found for term in self.terms.get(pk, [])}
             wanted -= self._instruments.keys()
+
+    def _load_splits(self, ids: Iterable[int]) -> None:
+        rows = CorporateAction.objects.filter(
+            kind=CorporateAction.Kind.SPLIT, instrument__in=ids, recorded_at__lte=self.known_at
+        ).exclude(superseded_at__lte=self.known_at)
+        for pk, day, new, old in rows.values_list(
+            "instrument", "ex_date", "new_shares", "old_shares"
+        ):
+            self.splits[pk].append((day, new / old))
+
+    def _load_options(self, ids: Sequence[int]) -> None:
+        if not ids:
+            return
+        rows = OptionTerms.objects.filter(pk__in=ids)
+        for pk, underlying, right, strike, expiry, multiplier in rows.values_list(
+            "pk", "underlying", "right", "strike", "expiry", "multiplier"
+        ):
+            is_call = right == OptionTerms.Right.CALL
+            self.options[pk] = Option(
+                underlying, is_call, float(strike), expiry, float(multiplier)
+            )
+        self.load_short_rates(self.as_of)
 
     def load_quotes(self, instrument_ids: Iterable[int]) -> None:
         """Read the last quote of each option up to the date, none older than a week."""
@@ -184,14 +218,14 @@ class Market:
         known = LeverageTerms.objects.filter(
             Q(client=self.client_id) | Q(client=None), recorded_at__lte=self.known_at
         )
-        for row in known.order_by("client_id"):
-            rows.setdefault(
-                (row.instrument_id, row.valid_from),
-                Terms(
-                    row.valid_from, float(row.multiple), row.reference_index_id,
-                    float(row.expense_ratio), float(row.swap_spread),
-                ),
-            )
+        for instrument, day, multiple, index, expense, spread in known.order_by(
+            "client_id"
+        ).values_list(
+            "instrument", "valid_from", "multiple", "reference_index", "expense_ratio",
+            "swap_spread",
+        ):
+            terms_of_day = Terms(day, float(multiple), index, float(expense), float(spread))
+            rows.setdefault((instrument, day), terms_of_day)
         terms: dict[int, list[Terms]] = defaultdict(list)
         for (instrument_id, _), term in sorted(rows.items(), key=lambda item: item[0]):
             terms[instrument_id].append(term)
@@ -201,17 +235,6 @@ class Market:
         """The terms in force on a day, or None where none had begun."""
         begun = [term for term in self.terms.get(instrument_id, []) if term.valid_from <= day]
         return begun[-1] if begun else None
-
-    @cached_property
-    def options(self) -> dict[int, Option]:
-        self.reads()
-        return {
-            row.pk: Option(
-                row.underlying_id, row.right == OptionTerms.Right.CALL, float(row.strike),
-                row.expiry, float(row.multiplier),
-            )
-            for row in OptionTerms.objects.all()
-        }
 
     def series(self, instrument_id: int) -> int | None:
         """The instrument whose prices tell its returns: itself, else its proxy, else None."""
@@ -252,36 +275,29 @@ class Market:
                 factor *= ratio
         return factor
 
-    @cached_property
-    def splits(self) -> dict[int, list[tuple[date, float]]]:
+    def load_short_rates(self, since: date) -> None:
+        """Read the short rate from a day on, with the last one before it."""
+        since = min(since, self.as_of) - _RATE_MAX_AGE
+        if self._rates_since is not None and self._rates_since <= since:
+            return
         self.reads()
-        splits: dict[int, list[tuple[date, float]]] = defaultdict(list)
-        rows = CorporateAction.objects.filter(
-            kind=CorporateAction.Kind.SPLIT, recorded_at__lte=self.known_at
-        ).exclude(superseded_at__lte=self.known_at)
-        for pk, day, new, old in rows.values_list(
-            "instrument", "ex_date", "new_shares", "old_shares"
-        ):
-            splits[pk].append((day, new / old))
-        return dict(splits)
-
-    @cached_property
-    def short_rates(self) -> tuple[IntArray, FloatArray]:
-        """Days (since 1970) and the short rate known on each, a fraction per year."""
-        self.reads()
+        self._rates_since = since
         rows: dict[date, float] = {}
         known = RateObservation.objects.filter(
-            series__in=_SHORT_RATES, session__lte=self.as_of, recorded_at__lte=self.known_at
+            series__in=_SHORT_RATES, session__range=(since, self.as_of),
+            recorded_at__lte=self.known_at,
         ).exclude(superseded_at__lte=self.known_at)
-        # DTB3 comes first in the order and is kept, the client's own before the shared one.
-        for day, value in known.order_by("series", "client_id").values_list("session", "value"):
+        # DTB3 comes first in the order and is kept.
+        for day, value in known.order_by("series").values_list("session", "value"):
             rows.setdefault(day, float(value))
         days = np.array(sorted(rows), dtype="datetime64[D]")
-        return days.astype(np.int64), np.array([rows[day.item()] for day in days], dtype=np.float64)
+        self._rates = (
+            days.astype(np.int64), np.array([rows[day.item()] for day in days], dtype=np.float64)
+        )
 
     def short_rate_on(self, days: np.typing.NDArray[np.datetime64]) -> FloatArray | None:
         """The latest short rate on file on each day; None where the first comes too late."""
-        known, rates = self.short_rates
+        known, rates = self._rates
         at = np.searchsorted(known, days.astype("datetime64[D]").astype(np.int64), "right") - 1
         if not known.size or (at < 0).any():
             return None

@@ -6,7 +6,7 @@ One fund over a window, or every leveraged fund a portfolio holds over the last 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -90,7 +90,10 @@ class LeveragedDrag:
 
     def requirements(self, params: Json) -> Requirements:
         named = [params["instrument"]] if params["instrument"] else []
-        return Requirements(frozenset(uid_of(name) for name in named), short_rates=True)
+        first = params["from"] or params["to"]
+        # Without a first day the windows are of so many sessions: a year covers the longest.
+        since = date.fromisoformat(first) - timedelta(days=0 if params["from"] else 366)
+        return Requirements(frozenset(uid_of(name) for name in named), short_rates_since=since)
 
     def compute(self, market: Market, requests: Sequence[Request]) -> list[Outcome]:
         return [_answer(market, request) for request in requests]

@@ -62,13 +62,15 @@ def test_beta_equals_the_slope_of_the_weighted_returns(
     worth = {name: quantity * prices[name] for name, quantity in values.items()}
     nav = sum(worth.values()) + 20000.50
     index = returns["SOX"][-252:]
-    held = (
-        worth["NVDA"] * returns["NVDA"] + worth["AMD"] * returns["AMD"]
-    )[-252:] / nav + index * (3 * worth["SOXL"] - 3 * worth["SOXS"]) / nav
+    held = (worth["NVDA"] * returns["NVDA"] + worth["AMD"] * returns["AMD"])[
+        -252:
+    ] / nav + index * (3 * worth["SOXL"] - 3 * worth["SOXS"]) / nav
     slope = np.cov(held, index)[0, 1] / np.var(index, ddof=1)
     assert result["beta_nav"]["value"] == pytest.approx(slope, rel=1e-9)
     assert result["nav"] == {"value": f"{nav:.2f}", "unit": "USD"}
-    assert float(result["usd_per_1pct_index"]["value"]) == pytest.approx(slope * nav / 100, abs=0.01)
+    assert float(result["usd_per_1pct_index"]["value"]) == pytest.approx(
+        slope * nav / 100, abs=0.01
+    )
     assert result["beta_nav"]["n_obs"] == 252
     assert result["beta_nav"]["last"] == "2025-06-30"
 
@@ -112,9 +114,10 @@ def test_unit_is_served_as_stored(caller: Caller, portfolio: Portfolio, work: Wo
         stored = Result.objects.get()
     assert answer.content == stored.body.encode()
     assert answer.headers["ETag"] == f'"{stored.content_hash}"'
-    assert caller.get(
-        f"/v1/runs/{body['id']}/units/main", If_None_Match=answer.headers["ETag"]
-    ).status == 304
+    assert (
+        caller.get(f"/v1/runs/{body['id']}/units/main", If_None_Match=answer.headers["ETag"]).status
+        == 304
+    )
     assert caller.get(f"/v1/runs/{body['id']}/units/other").code == "not-found"
 
 
@@ -244,10 +247,11 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str | None]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("path", "body", "code", "pointer"), REFUSALS)
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal[2])
 def test_nonsense_is_refused_with_its_place(
-    caller: Caller, portfolio: Portfolio, path: str, body: dict[str, Any], code: str, pointer: str
+    caller: Caller, portfolio: Portfolio, refusal: tuple[str, dict[str, Any], str, str | None]
 ) -> None:
+    path, body, code, pointer = refusal
     answer = caller.post(path, {"portfolio": portfolio.public_id, **body})
     assert (answer.status, answer.code) == (422, code)
     assert answer.body["errors"][0]["pointer"] == pointer
