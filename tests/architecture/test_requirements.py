@@ -28,7 +28,6 @@ NOT_IMPORTED = {
         "mypy": "run by .ci/run",
         "ruff": "run by .ci/run",
         "import-linter": "run by .ci/run",
-        "pytest-randomly": "a plugin, named in riskapi/embedded/testing.py",
     },
 }
 
