@@ -242,8 +242,8 @@ def _exposure(entries: Sequence[Mapping[str, Any]]) -> Table:
                 Cell(entry["name"]),
                 _money(nav, nav_unit, explain=explain),
                 _cell(beta, _plus_minus(beta), explain=explain),
-                Cell(interval(beta.ci95)),
-                _cell(naive, number(naive.value, 2), explain=explain),
+                Cell(interval(beta.ci95, 3)),
+                _cell(naive, number(naive.value, 3), explain=explain),
                 _money(dollar, dollar_unit, explain=explain),
                 _status_cell(entry, BETA),
             ]
@@ -261,8 +261,8 @@ def _exposure(entries: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _plus_minus(found: Figure) -> str:
-    text = number(found.value, 2)
-    return text if found.se is None else f"{text} ± {number(found.se, 2)}"
+    text = number(found.value, 3)
+    return text if found.se is None else f"{text} ± {number(found.se, 3)}"
 
 
 def _horizons(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -303,19 +303,19 @@ def _hedges(entries: Sequence[Mapping[str, Any]]) -> Table:
         "Hedge effectiveness by horizon",
         columns,
         rows,
-        note="Share of variance removed over 1, 5, ... sessions (d): the closed form where the "
-        "hedge is one daily-reset fund, else as seen on non-overlapping blocks. The word below a "
-        "figure is the verdict at that horizon.",
+        note="Share of variance removed over 1, 5, ... sessions (d), as seen on non-overlapping "
+        "blocks; where these are too few, by the closed form if the hedge is one daily-reset fund. "
+        "The word below a figure is the verdict at that horizon.",
     )
 
 
 def _horizon_cell(horizon: Mapping[str, Any] | None, *, explain: bool) -> Cell:
     if horizon is None:
         return Cell(UNAVAILABLE, "not computed" if explain else "")
-    closed = read(horizon.get("closed_form"))
-    shown = closed if closed.value is not None else read(horizon.get("empirical"))
+    seen, closed = read(horizon.get("empirical")), read(horizon.get("closed_form"))
+    shown = seen if seen.value is not None else closed
     if shown.value is None:
-        return Cell(UNAVAILABLE, shown.reason)
+        return Cell(UNAVAILABLE, seen.reason)
     return Cell(percent(shown.value), VERDICTS.get(str(horizon.get("verdict")), ""))
 
 

@@ -93,10 +93,9 @@ def _facts(business_date: date, nights: list[Night]) -> dict[str, Any]:
 
 def _table(business_date: date, nights: list[Night]) -> Table:
     table = Table(title=f"Reports of {business_date}", title_justify="left")
-    for heading in ("Client", "Revision", "State", "Portfolios", "Figures", "Report"):
-        table.add_column(
-            heading, justify="right" if heading in {"Revision", "Portfolios"} else "left"
-        )
+    for heading in ("Client", "Rev.", "State", "Portfolios", "Figures"):
+        table.add_column(heading, justify="right" if heading in {"Rev.", "Portfolios"} else "left")
+    table.add_column("Report", no_wrap=True, min_width=len(Report().public_id))
     for night in nights:
         totals = (night.report.record or {}).get("totals", {"portfolios": "", "by_status": {}})
         table.add_row(

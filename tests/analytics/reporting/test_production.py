@@ -75,7 +75,7 @@ def test_record_page_pdf_items_audit_and_outbox_are_stored_together(report: Repo
     done = stored(report)
     assert (done.state, done.attempt) == (Report.State.DONE, 1)
     assert done.content_hash == content_hash(done.record or {})
-    assert "0.74 ± 0.02" in done.html
+    assert "0.743 ± 0.023" in done.html
     assert bytes(done.pdf or b"").startswith(b"%PDF-")
     with operator_scope():
         items = ReportItem.objects.filter(report=report)

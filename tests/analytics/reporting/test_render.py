@@ -95,7 +95,7 @@ def test_headings_have_scope_and_tables_their_caption(html: str) -> None:
     "said",
     [
         "SYNTHETIC DATA",
-        "0.74 ± 0.02",
+        "0.743 ± 0.023",
         "12,500,000",
         "92,838",
         "Insufficient history",
@@ -131,7 +131,7 @@ def test_real_data_is_not_called_synthetic() -> None:
 
 def test_pdf_shows_client_text_and_numbers_as_they_are(tmp_path: Path) -> None:
     text = pdf_text(with_previous(), tmp_path)
-    assert "0.74 ± 0.02" in text
+    assert "0.743 ± 0.023" in text
     assert "\u221210.73" in text
     assert '$x$ \\ *bold* "quoted" & co' in " ".join(text.split())
     assert re.search(r"Page 1 of \d", text)

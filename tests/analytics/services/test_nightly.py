@@ -73,7 +73,7 @@ def test_the_page_shows_the_figures_of_the_record(client: Client) -> None:
     [bull, hedged] = (report.record or {})["portfolios"]
     for entry in (bull, hedged):
         beta = entry["measures"]["semiconductor-beta"]["result"]["beta_nav"]
-        shown = f"{beta['value']:.2f} ± {beta['se']:.2f}".replace("-", "\u2212")
+        shown = f"{beta['value']:.3f} ± {beta['se']:.3f}".replace("-", "\u2212")
         assert shown in report.html
     assert "SOXS (\u22123x)" in report.html
     assert bytes(report.pdf or b"")[:5] == b"%PDF-"
