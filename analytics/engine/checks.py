@@ -178,6 +178,15 @@ def finite(value: float, name: str) -> float:
     return float(value)
 
 
+def at_least(value: int, least: int, name: str) -> int:
+    """Return `value` if it is an integer of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise InvalidInputError(
+            f"{name} must be an integer of at least {least}, got {value!r}", argument=name
+        )
+    return int(value)
+
+
 def open_unit(value: float, name: str) -> float:
     """Return `value` if it lies strictly between 0 and 1."""
     if not 0 < value < 1:

@@ -61,3 +61,9 @@ ERROR_BY_REASON: dict[FailureReason, type[EngineError]] = {
 def error_from(failure: Failure) -> EngineError:
     """Return the error that a failure record stands for."""
     return ERROR_BY_REASON[failure.reason](failure.message, **failure.context)
+
+
+def raise_failure(failure: Failure | None) -> None:
+    """Raise what a failure record stands for, if there is one."""
+    if failure is not None:
+        raise error_from(failure)

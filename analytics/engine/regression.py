@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import stdtrit
@@ -21,6 +22,8 @@ from analytics.engine.types import BoolArray, Failure, FloatArray, IntArray
 _SMALLEST_SINGULAR_VALUE = 1e-10
 # A series is constant when its deviations are rounding of its level.
 _CONSTANT = 1e-13
+# Traces of n terms of order 1/n carry rounding of about this size.
+_SMALLEST_SHARE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,26 @@ class Design:
     def n_coefficients(self) -> int:
         """Number of coefficients, the intercept included."""
         return int(self.influence.shape[0])
+
+    @property
+    def basis(self) -> FloatArray:
+        """Return an orthonormal basis of the columns, shape (n_obs, 1 + n_factors)."""
+        columns = np.ones((self.n_obs, self.n_coefficients))
+        centered = self.regressors - self.regressors.mean(axis=0)
+        columns[:, 1:] = centered / np.sqrt(np.einsum("tk,tk->k", centered, centered))
+        return np.linalg.qr(columns)[0]
+
+    def law(self, position: int, lags: int) -> SandwichLaw:
+        """Return how the HAC variance of one coefficient is distributed; see `sandwich_law`."""
+        return sandwich_law(self.influence[position], self.basis, lags)
+
+
+class HacInterval(NamedTuple):
+    """HAC errors and intervals of one coefficient, float64 arrays of shape (n_series,)."""
+
+    standard_error: FloatArray
+    ci_low: FloatArray
+    ci_high: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +121,17 @@ class Regression:
             out=np.zeros_like(explained),
             where=self.total_sum_of_squares > 0,
         )
+
+    def hac_interval(
+        self, position: int, lags: int, confidence_level: float, law: SandwichLaw
+    ) -> HacInterval:
+        """Return one coefficient's HAC errors, with the factor n/(n - k), and intervals."""
+        factor = small_sample_factor(self.design.n_obs, self.design.n_coefficients)
+        variance = bartlett_variance(self.residuals * self.design.influence[position], lags)
+        standard_error = np.sqrt(variance * factor)
+        half_width = law.multiplier(confidence_level, factor) * standard_error
+        estimate = self.coefficients[:, position]
+        return HacInterval(standard_error, estimate - half_width, estimate + half_width)
 
     def hac_standard_errors(self, lags: int, *, small_sample: bool) -> FloatArray:
         """Return Newey-West standard errors, shape (n_series, 1 + n_factors).
@@ -259,6 +293,93 @@ def bartlett_variance(scores: FloatArray, lags: int) -> FloatArray:
         variance += weight * np.einsum("pt,pt->p", scores[:, lag:], scores[:, :-lag])
     floored: FloatArray = np.maximum(variance, 0.0)
     return floored
+
+
+@dataclass(frozen=True, slots=True)
+class SandwichLaw:
+    """How the variance estimate of one contrast is distributed under independent equal errors.
+
+    Attributes
+    ----------
+    bias : float
+        Expected estimate over the true variance, at most about 1.
+    degrees_of_freedom : float
+        Of the chi-square with the estimate's mean and variance.
+    """
+
+    bias: float
+    degrees_of_freedom: float
+
+    def multiplier(self, confidence_level: float, factor: float) -> float:
+        """Return half width over standard error of an interval.
+
+        Parameters
+        ----------
+        confidence_level : float
+        factor : float
+            By which the variance was multiplied already, such as `small_sample_factor`.
+        """
+        quantile = stdtrit(self.degrees_of_freedom, 0.5 + confidence_level / 2.0)
+        return float(quantile / np.sqrt(self.bias * factor))
+
+
+def sandwich_law(weights: FloatArray, basis: FloatArray, lags: int) -> SandwichLaw:
+    """Bias and effective degrees of freedom of a Bartlett variance estimate.
+
+    Parameters
+    ----------
+    weights : float64 array of shape (n_obs,)
+        The estimate is ``weights @ series``; for a coefficient its row of `Design.influence`.
+    basis : float64 array of shape (n_obs, n_coefficients)
+        Orthonormal, of the regressors that the residuals are free of.
+    lags : int
+        Bartlett truncation.
+
+    Returns
+    -------
+    SandwichLaw
+
+    Raises
+    ------
+    DegenerateInputError
+        If the residuals carry nothing of the contrast's variance.
+
+    Notes
+    -----
+    The estimate is e'Ae with ``A_ts = c_t c_s max(0, 1 - |t - s|/(L + 1))`` and e = Mu the
+    residuals. For independent u of one variance its mean is tr(MA) and its variance 2 tr(MAMA), so
+    ``bias = tr(MA)/c'c`` and ``degrees of freedom = tr(MA)^2/tr(MAMA)``. Robust errors are too
+    small and too noisy when few observations carry the slope, as with clustered volatility; the
+    normal or t(n - k) multiplier ignores both. A is banded: the cost is n times lags, once for a
+    batch.
+
+    References
+    ----------
+    Satterthwaite, F. (1946), Biometrics Bulletin 2. Bell, R. and McCaffrey, D. (2002), Bias
+    reduction in standard errors for linear regression with multi-stage samples, Survey Methodology
+    28. Imbens, G. and Kolesar, M. (2016), Robust standard errors in small samples, Review of
+    Economics and Statistics 98. Young, A. (2016), Improved, nearly exact, statistical inference
+    with robust and clustered covariance matrices using effective degrees of freedom.
+    """
+    # The law does not depend on the scale of the weights, and fourth powers of them underflow.
+    scaled = weights / np.sqrt(weights @ weights)
+    products = (scaled * scaled)[:, np.newaxis] * basis
+    squares = float(np.sum(scaled**4))
+    for lag in range(1, min(lags, scaled.shape[0] - 1) + 1):
+        band = (1.0 - lag / (lags + 1.0)) * scaled[lag:] * scaled[:-lag]
+        products[lag:] += band[:, np.newaxis] * basis[:-lag]
+        products[:-lag] += band[:, np.newaxis] * basis[lag:]
+        squares += 2.0 * float(band @ band)
+    inner = basis.T @ products
+    mean = 1.0 - float(np.trace(inner))
+    spread = squares - 2.0 * float(np.sum(products**2)) + float(np.sum(inner**2))
+    if mean <= _SMALLEST_SHARE or spread <= _SMALLEST_SHARE**2:
+        raise DegenerateInputError(
+            "the regressors leave no residual to estimate the error of the slope from; "
+            "widen the window or use fewer lags",
+            n_obs=int(scaled.shape[0]),
+        )
+    return SandwichLaw(bias=mean, degrees_of_freedom=mean * mean / spread)
 
 
 def small_sample_factor(n_obs: int, n_coefficients: int) -> float:

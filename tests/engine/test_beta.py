@@ -7,7 +7,6 @@ import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from scipy import stats
 from statsmodels.regression.rolling import RollingOLS
 
 from analytics.engine import beta
@@ -18,6 +17,7 @@ from analytics.engine.errors import (
     InvalidInputError,
 )
 from analytics.engine.types import FailureReason, FloatArray
+from tests.engine.dense import multiplier
 
 Pair = tuple[FloatArray, FloatArray]
 
@@ -31,7 +31,10 @@ def test_beta_agrees_with_statsmodels_in_every_served_number(pair: Pair) -> None
     assert_allclose([result.alpha, result.beta.value], oracle.params, rtol=1e-11)
     assert_allclose(result.ols_standard_error, oracle.bse[1], rtol=1e-12)
     assert_allclose(result.beta.standard_error, robust.bse[1], rtol=1e-12)
-    assert_allclose([result.beta.ci_low, result.beta.ci_high], robust.conf_int()[1], rtol=1e-11)
+    columns = sm.add_constant(x)
+    half_width = multiplier(np.linalg.pinv(columns)[1], columns, 5) * robust.bse[1]
+    interval = oracle.params[1] + np.array([-half_width, half_width])
+    assert_allclose([result.beta.ci_low, result.beta.ci_high], interval, rtol=1e-10)
     assert_allclose(result.r_squared, oracle.rsquared, rtol=1e-12)
     assert result.n_obs == 300
 
@@ -214,7 +217,9 @@ def test_two_factor_beta_agrees_with_statsmodels(pair: Pair, rng: np.random.Gene
     )
     errors = [result.market.standard_error, result.semiconductors.standard_error]
     assert_allclose(errors, robust.bse[1:], rtol=1e-11)
-    assert_allclose(result.semiconductors.ci_low, robust.conf_int()[2, 0], rtol=1e-10)
+    columns = sm.add_constant(np.stack([market, x], axis=1))
+    half_width = multiplier(np.linalg.pinv(columns)[2], columns, 5) * robust.bse[2]
+    assert_allclose(result.semiconductors.ci_low, oracle.params[2] - half_width, rtol=1e-10)
     alone = beta.semiconductor_beta(y, x).at(0).beta.value
     assert_allclose(result.semiconductor_beta_alone, alone, rtol=1e-13)
 
@@ -315,9 +320,29 @@ def test_up_and_down_betas_agree_with_regressions_on_each_side(pair: Pair) -> No
     assert_allclose(result.up.standard_error, up.bse[1], rtol=1e-12)
     expected = np.sum(y * np.minimum(x, 0)) / np.sum(np.minimum(x, 0) ** 2)
     assert_allclose(result.lower_partial, expected, rtol=1e-12)
-    quantile = stats.t.ppf(0.975, 300 - 4)
-    width = result.difference.ci_high - result.difference.ci_low
-    assert_allclose(width, 2 * quantile * result.difference.standard_error, rtol=1e-12)
+    columns = np.stack([low, low * x, high, high * x], axis=1)
+    inverse = np.linalg.pinv(columns)
+    half_width = multiplier(inverse[1] - inverse[3], columns, 0) * result.difference.standard_error
+    assert_allclose(result.difference.ci_high - result.difference.value, half_width, rtol=1e-9)
+
+
+def test_a_batch_of_up_and_down_betas_equals_one_by_one(pair: Pair) -> None:
+    rows = np.stack([pair[0], -2.0 * pair[0], pair[0], np.full(300, 0.01), pair[1]])
+    rows[2, 5:9] = np.nan
+    rows[4, 40:] = np.nan
+    batch = beta.up_down_betas(rows, pair[1])
+    assert batch.ok.tolist() == [True, True, True, False, False]
+    for index, kept in ((0, slice(None)), (1, slice(None)), (2, ~np.isnan(rows[2]))):
+        alone = beta.up_down_beta(rows[index, kept], pair[1][kept])
+        inside = batch.at(index)
+        for name in ("down", "up", "difference"):
+            expected, actual = getattr(alone, name), getattr(inside, name)
+            assert_allclose(actual.value, expected.value, rtol=1e-12)
+            assert_allclose(actual.ci_low, expected.ci_low, rtol=1e-10)
+        assert_allclose(inside.lower_partial, alone.lower_partial, rtol=1e-12)
+        assert (inside.n_down, inside.threshold) == (alone.n_down, alone.threshold)
+    with pytest.raises(InsufficientDataError, match="40 observations where 60"):
+        batch.at(4)
 
 
 def test_the_up_down_difference_uses_one_error_for_both_sides(pair: Pair) -> None:

@@ -21,8 +21,10 @@ from analytics.engine.regression import (
     durbin_watson,
     least_squares,
     resolve_lags,
+    sandwich_law,
 )
 from analytics.engine.types import FloatArray
+from tests.engine.dense import sandwich_moments
 
 # NIST StRD, Norris: y and x, then certified values.
 NORRIS_Y = [
@@ -98,6 +100,30 @@ def test_bartlett_variance_is_the_mean_of_squared_window_sums(seed: int, lags: i
     windows = np.lib.stride_tricks.sliding_window_view(padded, lags + 1).sum(axis=1)
     expected = np.sum(windows**2) / (lags + 1)
     assert_allclose(bartlett_variance(scores[None, :], lags)[0], expected, rtol=1e-10)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 45), st.integers(1, 3))
+def test_the_law_of_a_hac_variance_agrees_with_whole_matrices(
+    seed: int, lags: int, n_factors: int
+) -> None:
+    factors = np.random.default_rng(seed).standard_t(4, (40, n_factors))
+    factor = design(factors)
+    for position in range(n_factors + 1):
+        law = factor.law(position, lags)
+        expected = sandwich_moments(factor.influence[position], sm.add_constant(factors), lags)
+        assert_allclose([law.bias, law.degrees_of_freedom], expected, rtol=1e-7)
+
+
+def test_the_law_is_exact_where_the_textbook_has_one() -> None:
+    """Weights of one size on residuals free of nothing: White's estimate is chi-square(n)/n."""
+    law = sandwich_law(np.full(30, 0.2), np.zeros((30, 1)), 0)
+    assert law.bias == pytest.approx(1.0, rel=1e-13)
+    assert law.degrees_of_freedom == pytest.approx(30.0, rel=1e-13)
+
+
+def test_a_slope_without_residuals_has_no_law() -> None:
+    with pytest.raises(DegenerateInputError, match="no residual"):
+        sandwich_law(np.eye(1, 20)[0], np.eye(20)[:, :1], 3)
 
 
 @pytest.mark.parametrize(
