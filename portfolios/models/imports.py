@@ -35,6 +35,13 @@ class Import(LeasedJob):
     portfolio_id = models.UUIDField(null=True, blank=True)
     filename = models.CharField(max_length=255)
     sha256 = models.CharField(max_length=64)
+    fingerprint = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        editable=False,
+        help_text="SHA-256 of the bytes and the options of an upload.",
+    )
     content = models.BinaryField(null=True, help_text="Kept until the import is done.")
     mode = models.CharField(max_length=8, choices=Mode, default=Mode.ATOMIC)
     dry_run = models.BooleanField(default=False)
@@ -51,7 +58,9 @@ class Import(LeasedJob):
 
     class Meta:
         ordering = ("-created_at", "-id")
-        indexes = (models.Index(fields=["client", "sha256"], name="import_client_sha256"),)
+        indexes = (
+            models.Index(fields=["client", "fingerprint"], name="import_client_fingerprint"),
+        )
 
     def __str__(self) -> str:
         return self.filename

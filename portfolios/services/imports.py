@@ -13,12 +13,13 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
 
 from portfolios import leases
-from portfolios.errors import InvalidRequest
+from portfolios.errors import DomainError, InvalidRequest
 from portfolios.feeds import FileVerdict, Kind, Status, read_file, read_folder
 from portfolios.models import Client, Import, ImportProblem, Instrument, LeverageTerms
 from portfolios.services import feed_hints, feed_writers
@@ -55,22 +56,26 @@ def import_accept(
 
     Runs in the caller's scope and transaction. The flag says whether the import is new.
     """
-    same = {
-        "client": client,
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "kind": kind,
-        "instrument_symbol": instrument,
-        "portfolio_id": portfolio_id,
-        "mode": mode,
-        "dry_run": dry_run,
-    }
-    existing = (
-        Import.objects.filter(**same).exclude(status=Import.Status.FAILED).order_by("id").first()
-    )
+    name = Path(filename).name[:255]
+    sha256 = hashlib.sha256(content).hexdigest()
+    options = [sha256, name, kind, instrument, str(portfolio_id), mode, str(dry_run)]
+    fingerprint = hashlib.sha256("\n".join(options).encode()).hexdigest()
+    same = Import.objects.filter(client=client, fingerprint=fingerprint)
+    existing = same.exclude(status=Import.Status.FAILED).order_by("id").first()
     if existing is not None:
         return existing, False
     imported = Import.objects.create(
-        **same, filename=Path(filename).name[:255], content=content, request_id=request_id
+        client=client,
+        filename=name,
+        content=content,
+        sha256=sha256,
+        fingerprint=fingerprint,
+        kind=kind,
+        instrument_symbol=instrument,
+        portfolio_id=portfolio_id,
+        mode=mode,
+        dry_run=dry_run,
+        request_id=request_id,
     )
     return imported, True
 
@@ -85,12 +90,10 @@ def import_perform(import_id: uuid.UUID) -> bool:
         imported = Import.objects.select_related("client").get(pk=import_id)
         Import.objects.filter(pk=import_id, token=token).update(status=Import.Status.VALIDATING)
     scope = client_scope(imported.client.id) if imported.client else operator_scope()
-    with scope:
+    with leases.heartbeat(Import, import_id, token), scope:
         verdict = _judge(imported, bytes(imported.content or b""))
-        if not leases.finish(Import, import_id, token):
-            transaction.set_rollback(True)
-            return False
-        _apply(imported, verdict)
+        if leases.finish(Import, import_id, token):
+            _settle(imported, verdict)
     return True
 
 
@@ -118,7 +121,7 @@ def import_file(
             state=Import.State.DONE,
         )
         verdict = _judge(imported, content)
-        _apply(
+        _settle(
             imported, verdict, create_missing=True, is_synthetic=is_synthetic, snapshots=snapshots
         )
     return FileOutcome(path=path, imported=imported, verdict=verdict)
@@ -167,6 +170,16 @@ def _judge(imported: Import, content: bytes) -> FileVerdict:
         symbol=imported.instrument_symbol,
     )
     return read_file(io.BytesIO(content), name=imported.filename, hints=hints)
+
+
+def _settle(imported: Import, verdict: FileVerdict, **options: Any) -> None:
+    """Apply a judged file, or keep the reason why the facts do not take what the gate let pass:
+    an instrument that is not on file, an adjusted history that contradicts the one there."""
+    try:
+        with transaction.atomic():
+            _apply(imported, verdict, **options)
+    except DomainError as error:
+        _refuse(imported, verdict, error)
 
 
 def _apply(
@@ -229,6 +242,34 @@ def _apply(
             suggestion=problem.suggestion or "",
         )
         for problem in verdict.problems[:_STORED_PROBLEMS]
+    )
+
+
+def _refuse(imported: Import, verdict: FileVerdict, error: DomainError) -> None:
+    """Keep the reason why a judged file could not be written; nothing of it is taken."""
+    imported.status = Import.Status.REFUSED
+    imported.kind = verdict.kind or imported.kind
+    imported.rows_in = imported.rows_rejected = verdict.rows_in
+    imported.rows_accepted = imported.rows_changed = 0
+    imported.content = None
+    imported.save(
+        update_fields=[
+            "status",
+            "kind",
+            "rows_in",
+            "rows_accepted",
+            "rows_rejected",
+            "rows_changed",
+            "content",
+        ]
+    )
+    ImportProblem.objects.create(
+        client=imported.client,
+        imported=imported,
+        row=0,
+        code=error.code,
+        value=imported.instrument_symbol or imported.filename[:200],
+        message=error.message,
     )
 
 
