@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from portfolios.models.leased import LeasedJob
@@ -37,12 +37,12 @@ def claim(model: type[LeasedJob], pk: uuid.UUID) -> int | None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE {table} SET state = 'running', attempt = attempt + 1, token = token + 1,"
-            " lease_until = clock_timestamp() + %s"
+            " lease_until = clock_timestamp() + make_interval(secs => %s)"
             " WHERE id = %s AND attempt < %s"
             " AND (not_before IS NULL OR not_before <= clock_timestamp())"
             " AND (state = 'queued' OR (state = 'running' AND lease_until < clock_timestamp()))"
             " RETURNING token",
-            [LEASE, pk, MAX_ATTEMPTS],
+            [LEASE.total_seconds(), pk, MAX_ATTEMPTS],
         )
         row = cursor.fetchone()
     return row[0] if row else None
@@ -51,7 +51,7 @@ def claim(model: type[LeasedJob], pk: uuid.UUID) -> int | None:
 def extend(model: type[LeasedJob], pk: uuid.UUID, token: int) -> bool:
     """Heartbeat; False once the lease was lost."""
     return bool(
-        _held(model, pk, token).update(lease_until=Now() + LEASE)  # type: ignore[operator]  # an expression
+        _held(model, pk, token).update(lease_until=Now() + LEASE)
     )
 
 
@@ -72,7 +72,7 @@ def release(
         _held(model, pk, token).update(
             state=LeasedJob.State.QUEUED,
             lease_until=None,
-            not_before=Now() + delay,  # type: ignore[operator]  # an expression
+            not_before=Now() + delay,
         )
     )
 
@@ -128,5 +128,5 @@ def claimable() -> Q:
     return due & Q(attempt__lt=MAX_ATTEMPTS) & (Q(state=LeasedJob.State.QUEUED) | expired)
 
 
-def _held(model: type[LeasedJob], pk: uuid.UUID, token: int):  # type: ignore[no-untyped-def]  # QuerySet of the model given
+def _held(model: type[LeasedJob], pk: uuid.UUID, token: int) -> QuerySet[LeasedJob]:
     return model._default_manager.filter(pk=pk, token=token, state=LeasedJob.State.RUNNING)

@@ -49,7 +49,6 @@ def start_loop(**_: Any) -> None:
     global _loop  # noqa: PLW0603 - one loop per process, and Celery's signals carry no state
     # Models cannot be imported before Celery has set Django up.
     from analytics.tasks import KINDS
-
     from portfolios.jobs import WorkLoop
 
     _loop = WorkLoop(KINDS)

@@ -116,7 +116,9 @@ class HedgingPositionSerializer(StrictSerializer):
 
 class HedgeEffectivenessUnitSerializer(_PricingSerializer):
     hedged_item = HedgedItemField(required=False)
-    hedging = HedgingPositionSerializer(many=True, min_length=1, max_length=20)
+    hedging = serializers.ListField(
+        child=HedgingPositionSerializer(), min_length=1, max_length=20
+    )
     horizon_sessions = WholeNumberField(min_value=1, max_value=MAX_HORIZON, required=False)
     tests = serializers.ListField(
         child=serializers.ChoiceField(

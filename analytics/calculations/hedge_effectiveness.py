@@ -78,7 +78,7 @@ DEFAULTS: Json = {
 class HedgeEffectiveness:
     """See `analytics/methodology/hedge_effectiveness.md`."""
 
-    kind = Run.Kind.HEDGE_EFFECTIVENESS
+    kind: str = Run.Kind.HEDGE_EFFECTIVENESS.value
     method_version = "hedge-effectiveness/1.0.0"
 
     def normalize(self, submission: Submission, params: Mapping[str, Any]) -> Json:

@@ -87,6 +87,16 @@ class Quote:
     underlying_price: float | None
 
 
+def _option(terms: OptionTerms) -> Option:
+    return Option(
+        underlying_id=terms.underlying_id,
+        is_call=terms.right == OptionTerms.Right.CALL,
+        strike=float(terms.strike),
+        expiry=terms.expiry,
+        multiplier=float(terms.multiplier),
+    )
+
+
 class Market:
     """What a client knew at `known_at`; nothing dated after `as_of` is ever used."""
 
@@ -139,40 +149,34 @@ class Market:
 
         Those are proxies, underlyings and reference indexes.
         """
-        wanted = set(ids) - self._instruments.keys()
+        known = set(self._instruments)
+        wanted = set(ids) - known
         while wanted:
             self.reads()
-            found = Instrument.objects.in_bulk(wanted)
+            found = Instrument.objects.select_related("option_terms").in_bulk(wanted)
             self._instruments.update(found)
-            options = [pk for pk, row in found.items() if row.kind == Instrument.Kind.OPTION]
-            self._load_splits(found)
-            self._load_options(options)
+            options = {pk: row for pk, row in found.items() if row.kind == Instrument.Kind.OPTION}
+            self.options.update((pk, _option(row.option_terms)) for pk, row in options.items())
             wanted = {row.proxy_id for row in found.values() if row.proxy_id}
             wanted |= {self.options[pk].underlying_id for pk in options}
             wanted |= {term.index_id for pk in found for term in self.terms.get(pk, [])}
             wanted -= self._instruments.keys()
+        self._load_splits(self._instruments.keys() - known)
+        if self.options:
+            self.load_short_rates(self.as_of)
 
     def _load_splits(self, ids: Iterable[int]) -> None:
+        wanted = list(ids)
+        if not wanted:
+            return
         rows = CorporateAction.objects.filter(
-            kind=CorporateAction.Kind.SPLIT, instrument__in=ids, recorded_at__lte=self.known_at
+            kind=CorporateAction.Kind.SPLIT, instrument__in=wanted, recorded_at__lte=self.known_at
         ).exclude(superseded_at__lte=self.known_at)
         for pk, day, new, old in rows.values_list(
             "instrument", "ex_date", "new_shares", "old_shares"
         ):
-            self.splits[pk].append((day, new / old))
-
-    def _load_options(self, ids: Sequence[int]) -> None:
-        if not ids:
-            return
-        rows = OptionTerms.objects.filter(pk__in=ids)
-        for pk, underlying, right, strike, expiry, multiplier in rows.values_list(
-            "pk", "underlying", "right", "strike", "expiry", "multiplier"
-        ):
-            is_call = right == OptionTerms.Right.CALL
-            self.options[pk] = Option(
-                underlying, is_call, float(strike), expiry, float(multiplier)
-            )
-        self.load_short_rates(self.as_of)
+            if new and old:
+                self.splits[pk].append((day, new / old))
 
     def load_quotes(self, instrument_ids: Iterable[int]) -> None:
         """Read the last quote of each option up to the date, none older than a week."""
@@ -349,7 +353,7 @@ class Market:
 
         With the rows of one calendar, both ends of every return are the same moments for all.
         """
-        columns = [self.block.column(pk) for pk in instrument_ids]
+        columns = self.block.columns(instrument_ids)
         if rows.size and rows[-1] - rows[0] + 1 == rows.size:
             levels = self.block.levels[rows[0] : rows[-1] + 1, columns]
         else:

@@ -51,7 +51,7 @@ DEFAULTS: Json = {"horizon_sessions": list(HORIZONS), "volatility": None}
 class LeveragedDrag:
     """See `analytics/methodology/leveraged_drag.md`."""
 
-    kind = Run.Kind.LEVERAGED_DRAG
+    kind: str = Run.Kind.LEVERAGED_DRAG.value
     method_version = "leveraged-drag/1.0.0"
 
     def normalize(self, submission: Submission, params: Mapping[str, Any]) -> Json:

@@ -13,6 +13,7 @@ import tempfile
 import time
 import uuid
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -66,7 +67,12 @@ class PriceBlock:
         return {int(pk): column for column, pk in enumerate(self.instruments)}
 
     def column(self, instrument_id: int) -> int | None:
+        """Where an instrument's prices are; None where it has none."""
         return self._columns.get(instrument_id)
+
+    def columns(self, instrument_ids: Iterable[int]) -> IntArray:
+        """Where the prices of instruments are that all have some."""
+        return np.array([self._columns[pk] for pk in instrument_ids], dtype=np.int64)
 
     def rows_until(self, as_of: date) -> int:
         """How many sessions there are up to a day, that day included."""
@@ -82,14 +88,14 @@ def price_block(client_id: uuid.UUID, known_at: datetime) -> PriceBlock:
     Runs inside the client's scope. Where nothing has changed since `known_at` this is the current
     block, kept in files; a look further back reads the rows as they stood then.
     """
-    versions = {
-        row["client"]: row for row in DataVersion.objects.values("client", "version", "changed_at")
+    versions: dict[uuid.UUID | None, tuple[int, datetime]] = {
+        row.client_id: (row.version, row.changed_at) for row in DataVersion.objects.all()
     }
     shared, own = versions.get(None), versions.get(client_id)
     version = f"v{_FORMAT}-{_stamp(shared)}"
     if own:
         version = f"{version}-{client_id.hex}-{_stamp(own)}"
-    changes = [row["changed_at"] for row in (shared, own) if row]
+    changes = [row[1] for row in (shared, own) if row]
     if changes and max(changes) > known_at:
         return _read(f"{version}@{known_at.isoformat()}", client_id if own else None, known_at)
     block = _open.get(version)
@@ -106,14 +112,16 @@ def price_block(client_id: uuid.UUID, known_at: datetime) -> PriceBlock:
     return block
 
 
-def _stamp(row: dict[str, Any] | None) -> str:
+def _stamp(row: tuple[int, datetime] | None) -> str:
     """Number and time of a version: a database restored from a copy repeats numbers."""
-    return f"{row['version']}.{int(row['changed_at'].timestamp() * 1e6):x}" if row else "0"
+    return f"{row[0]}.{int(row[1].timestamp() * 1e6):x}" if row else "0"
 
 
 def data_version(client_id: uuid.UUID) -> str:
     """The state of the facts that a client sees, for fingerprints."""
-    versions = dict(DataVersion.objects.values_list("client", "version"))
+    versions: dict[uuid.UUID | None, int] = {
+        row.client_id: row.version for row in DataVersion.objects.all()
+    }
     return f"{versions.get(None, 0)}.{versions.get(client_id, 0)}"
 
 
@@ -151,7 +159,9 @@ def _read(version: str, client_id: uuid.UUID | None, known_at: datetime | None) 
 
 def _copy(query: str, parameters: dict[str, Any]) -> np.ndarray[Any, Any]:
     buffer = bytearray()
-    with connection.cursor() as cursor, cursor.copy(
+    connection.ensure_connection()
+    # psycopg's own cursor: the one Django wraps around it for debugging takes no parameters here.
+    with connection.connection.cursor() as cursor, cursor.copy(
         f"COPY ({query}) TO STDOUT (FORMAT BINARY)", parameters
     ) as copy:
         for data in copy:
@@ -170,7 +180,7 @@ def _actions(known_at: datetime | None) -> dict[int, list[tuple[date, float, flo
     for instrument, day, new, old, amount in rows.order_by("ex_date").values_list(
         "instrument", "ex_date", "new_shares", "old_shares", "amount"
     ):
-        ratio = new / old if new else 1.0
+        ratio = new / old if new and old else 1.0
         actions.setdefault(instrument, []).append((day, ratio, float(amount or 0.0)))
     return actions
 

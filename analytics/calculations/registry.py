@@ -7,7 +7,6 @@ from analytics.calculations.leveraged_drag import LeveragedDrag
 from analytics.calculations.measures import Measure
 from analytics.calculations.semiconductor_beta import SemiconductorBeta
 
-MEASURES: dict[str, Measure] = {
-    str(measure.kind): measure
-    for measure in (SemiconductorBeta(), HedgeEffectiveness(), LeveragedDrag())
-}
+_ALL: tuple[Measure, ...] = (SemiconductorBeta(), HedgeEffectiveness(), LeveragedDrag())
+
+MEASURES: dict[str, Measure] = {measure.kind: measure for measure in _ALL}

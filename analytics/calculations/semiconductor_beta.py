@@ -70,7 +70,7 @@ class _Group:
 class SemiconductorBeta:
     """See `analytics/methodology/semiconductor_beta.md`."""
 
-    kind = Run.Kind.SEMICONDUCTOR_BETA
+    kind: str = Run.Kind.SEMICONDUCTOR_BETA.value
     method_version = "semi-beta/1.0.0"
 
     def normalize(self, submission: Submission, params: Mapping[str, Any]) -> Json:
@@ -83,7 +83,7 @@ class SemiconductorBeta:
                 "window", "bad-window",
                 f"window is {MIN_OBS} to {MAX_WINDOW} sessions.", given["window"],
             )
-        names = {at: given[at] for at in ("benchmark", "market") if at in given}
+        names: dict[str, str] = {at: given[at] for at in ("benchmark", "market") if at in given}
         found = submission.resolve(names)
         benchmark = found.get("benchmark", portfolio.benchmark)
         if benchmark is None:

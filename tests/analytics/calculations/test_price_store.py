@@ -127,7 +127,7 @@ def test_correction_is_seen_from_its_time_on(client: Client) -> None:
         then = price_block(client.pk, before)
         now = price_block(client.pk, later + timedelta(seconds=1))
     column = then.column(corrected.pk)
-    assert (then.closes[4, column], now.closes[4, column]) == (10.0, 11.0)
+    assert [float(block.closes[4, column]) for block in (then, now)] == [10.0, 11.0]
 
 
 def test_second_look_reads_no_prices(client: Client, folder: Path) -> None:
