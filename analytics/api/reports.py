@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -137,26 +136,30 @@ class _DocumentView(ApiView):
             )
         return report, not_modified(request, f"{report.content_hash}.{form}")
 
-    def answer(self, report: Report, content: str | bytes, content_type: str, form: str) -> Any:
-        response = HttpResponse(content, content_type=content_type)
-        response["ETag"] = quoted(f"{report.content_hash}.{form}")
-        response["Cache-Control"] = _CACHE
-        response["Content-Disposition"] = (
-            f'{"inline" if form == "html" else "attachment"}; filename="{filename(report, form)}"'
+    def answer(self, report: Report, content: bytes, content_type: str, form: str) -> Response:
+        """Bytes pass the renderer as they are."""
+        shown = "inline" if form == "html" else "attachment"
+        return Response(
+            content,
+            content_type=content_type,
+            headers={
+                "ETag": quoted(f"{report.content_hash}.{form}"),
+                "Cache-Control": _CACHE,
+                "Content-Disposition": f'{shown}; filename="{filename(report, form)}"',
+            },
         )
-        return response
 
 
 class ReportHtmlView(_DocumentView):
     @extend_schema(
         operation_id="reports_retrieve_html", responses={(200, "text/html"): OpenApiTypes.STR}
     )
-    def get(self, request: Request, report_id: str) -> Any:
+    def get(self, request: Request, report_id: str) -> Response:
         """The report as a page that stands alone."""
         report, unchanged = self.document(request, report_id, "html", "html")
         if unchanged is not None:
             return unchanged
-        response = self.answer(report, report.html, "text/html; charset=utf-8", "html")
+        response = self.answer(report, report.html.encode(), "text/html; charset=utf-8", "html")
         response["Content-Security-Policy"] = PAGE_POLICY
         return response
 
@@ -166,7 +169,7 @@ class ReportPdfView(_DocumentView):
         operation_id="reports_retrieve_pdf",
         responses={(200, "application/pdf"): OpenApiTypes.BINARY},
     )
-    def get(self, request: Request, report_id: str) -> Any:
+    def get(self, request: Request, report_id: str) -> Response:
         """The report as PDF, A4."""
         report, unchanged = self.document(request, report_id, "pdf", "pdf")
         return unchanged or self.answer(report, bytes(report.pdf or b""), "application/pdf", "pdf")
@@ -176,11 +179,11 @@ class ReportCsvView(_DocumentView):
     @extend_schema(
         operation_id="reports_retrieve_csv", responses={(200, "text/csv"): OpenApiTypes.STR}
     )
-    def get(self, request: Request, report_id: str) -> Any:
+    def get(self, request: Request, report_id: str) -> Response:
         """Every number of the report, one per row."""
         report, unchanged = self.document(request, report_id, "record", "csv")
         return unchanged or self.answer(
-            report, csv_of(report.record or {}), "text/csv; charset=utf-8", "csv"
+            report, csv_of(report.record or {}).encode(), "text/csv; charset=utf-8", "csv"
         )
 
 
