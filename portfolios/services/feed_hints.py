@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from django.db.models import Q
+from numpy.typing import NDArray
 
 from portfolios.feeds import Distribution, FeedHints, Kind, LeverageHint, Split, StoredSeries
 from portfolios.models import Client, CorporateAction, Instrument, LeverageTerms, Price
@@ -74,8 +75,8 @@ def traded_factor(session: date, splits: tuple[Split, ...]) -> Fraction:
     return factor
 
 
-def traded_factors(dates: np.ndarray, splits: tuple[Split, ...]) -> np.ndarray:  # type: ignore[type-arg]  # datetime64[D] in, float64 out
-    """`traded_factor` of each date, as float64."""
+def traded_factors(dates: NDArray[np.datetime64], splits: tuple[Split, ...]) -> NDArray[np.float64]:
+    """`traded_factor` of each date."""
     factors = np.ones(len(dates))
     for split in splits:
         factors[dates < np.datetime64(split.effective_date)] *= split.new_shares / split.old_shares
@@ -93,10 +94,10 @@ def stored_series(
     )
     if not rows:
         return None
-    dates = np.array([row[0] for row in rows], dtype="datetime64[D]")
-    close, adjusted, volume = (
-        np.array([np.nan if row[i] is None else float(row[i]) for row in rows]) for i in (1, 2, 3)
-    )
+    sessions, *columns = zip(*rows, strict=True)
+    dates = np.array(sessions, dtype="datetime64[D]")
+    # A Decimal and None become a float and NaN.
+    close, adjusted, volume = (np.array(column, dtype=np.float64) for column in columns)
     factors = traded_factors(dates, splits)
     return StoredSeries(
         dates=dates, close=close / factors, adj_close=adjusted, volume=volume * factors

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -328,7 +328,7 @@ def _write_option_chain(verdict: FileVerdict, target: Target) -> int:
     """Contracts that are new become instruments; every quote is kept with the time it was taken."""
     underlying_symbol, quoted_at, underlying_price = _snapshot_of(verdict, target)
     underlying = target.instrument(underlying_symbol, kind=Instrument.Kind.EQUITY)
-    records = list(_records(verdict))
+    records = _records(verdict)
     contracts = _contracts(records, underlying, target)
     return facts_append(
         OptionQuote,
@@ -427,11 +427,13 @@ def _operator_only(target: Target, what: str) -> None:
 
 
 def _columns(verdict: FileVerdict) -> dict[str, list[Any]]:
-    return verdict.accepted.to_pydict()
+    columns: dict[str, list[Any]] = verdict.accepted.to_pydict()
+    return columns
 
 
-def _records(verdict: FileVerdict) -> Iterable[dict[str, Any]]:
-    return verdict.accepted.to_pylist()
+def _records(verdict: FileVerdict) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = verdict.accepted.to_pylist()
+    return records
 
 
 def _all_null(values: list[Any] | None) -> bool:

@@ -42,7 +42,7 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps([_as_json(outcome) for outcome in outcomes]))
         else:
-            _show(outcomes, Console(file=self.stdout._out))  # type: ignore[attr-defined]  # the stream below
+            _show(outcomes, Console(file=self.stdout))  # type: ignore[arg-type]  # has all that rich asks of a file
 
     def _import(self, path: Path, console: Console) -> list[FileOutcome]:
         if path.is_file():
