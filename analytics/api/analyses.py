@@ -46,7 +46,7 @@ class AnalysisView(ApiView):
     def post(self, request: Request) -> Response:
         """Accept the request."""
         refuse_unknown(request, ())
-        self.wait = preferred_wait(request)
+        preferred_wait(request)  # a malformed one is refused before anything is done
         sent = self.serializer(data=request.data)
         sent.is_valid(raise_exception=True)
         data: dict[str, Any] = sent.validated_data
@@ -63,19 +63,20 @@ class AnalysisView(ApiView):
         )
         return run_response(outcome.run, deduplicated=not outcome.created)
 
-    def after_commit(self, request: Request, response: Response) -> Response:  # noqa: ARG002
-        if not self.wait or response.status_code != 202:
+    def after_commit(self, request: Request, response: Response) -> Response:
+        wait = preferred_wait(request)
+        if not wait or response.status_code != 202:
             return response
         run_id = response["Location"].rpartition("/")[2]
         with client_scope(self.client.pk):
             pk = run_get_for_client(self.client, run_id).pk
-        status = run_wait(pk, self.client.pk, self.wait)
+        status = run_wait(pk, self.client.pk, wait)
         if status not in Run.TERMINAL:
             return response
-        deduplicated = isinstance(response.data, dict) and response.data["deduplicated"]
+        deduplicated = response.data["deduplicated"]
         with client_scope(self.client.pk):
             answer = run_response(run_get_for_client(self.client, pk), deduplicated=deduplicated)
-        answer["Preference-Applied"] = f"wait={self.wait}"
+        answer["Preference-Applied"] = f"wait={wait}"
         return answer
 
 

@@ -17,6 +17,7 @@ is over (`Prefer: wait`). Errors are raised, never returned: `portfolios.errors`
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -78,7 +79,10 @@ class ApiView(APIView):
             handler = self.http_method_not_allowed
             if method in self.http_method_names:
                 handler = getattr(self, method, handler)
-            response = _rendered(drf_request, self._handle(handler, drf_request))
+            response = self._handle(handler, drf_request)
+            # Here and not later, so that what cannot be written can still be told.
+            if (body := _rendered(drf_request, response)) is not None:
+                response.data = body
         except Exception as error:  # noqa: BLE001  # the handler re-raises what it does not know
             response = self.handle_exception(error)
         self.response = self.finalize_response(drf_request, response, *args, **kwargs)
@@ -88,7 +92,7 @@ class ApiView(APIView):
         return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 
     def after_commit(self, request: Request, response: Response) -> Response:  # noqa: ARG002
-        """Replace the answer outside of the transaction; the default is to leave it."""
+        """Replace the answer outside of the transaction, a replayed one too; or leave it."""
         return response
 
     def fingerprint(self, request: Request) -> bytes:
@@ -96,19 +100,22 @@ class ApiView(APIView):
         return bytes(request._request.body)
 
     def _handle(self, handler: Callable[..., Any], request: Request) -> Response:
-        if request.auth is None or not self.opens_scope:
+        if request.auth is None or not self.opens_scope or request.method == "OPTIONS":
             return handler(request, *self.args, **self.kwargs)  # type: ignore[no-any-return]  # a view method
         key = self._idempotency_key(request)
         with client_scope(self.client.id, statement_timeout=STATEMENT_TIMEOUT):
             if key is None:
                 response = handler(request, *self.args, **self.kwargs)
+                # Inside the transaction: an answer that cannot be written undoes what it reports.
+                body = _rendered(request, response)
             else:
-                response = self._handle_once(handler, request, key)
-            # Inside the transaction: an answer that cannot be written undoes what it reports.
-            response = _rendered(request, response)
+                response, body = self._handle_once(handler, request, key)
             if response.status_code >= 400:
                 transaction.set_rollback(True)
-        return self.after_commit(request, response)
+        answer = self.after_commit(request, response)
+        if answer is response and body is not None:
+            answer.data = body
+        return answer
 
     def _idempotency_key(self, request: Request) -> str | None:
         if request.method not in KEYED_METHODS:
@@ -129,14 +136,19 @@ class ApiView(APIView):
             )
         return key
 
-    def _handle_once(self, handler: Callable[..., Any], request: Request, key: str) -> Response:
+    def _handle_once(
+        self, handler: Callable[..., Any], request: Request, key: str
+    ) -> tuple[Response, bytes | None]:
         target = f"{request.method} {request.get_full_path()}\n".encode()
         fingerprint = hashlib.sha256(target + self.fingerprint(request)).hexdigest()
         record = idempotency_replay(client=self.client, key=key, fingerprint=fingerprint)
         if record is not None:
             headers = {**record.headers, "Idempotency-Replayed": "true"}
-            return Response(bytes(record.body or b""), status=record.status, headers=headers)
-        response = _rendered(request, handler(request, *self.args, **self.kwargs))
+            body = bytes(record.body or b"")
+            data = json.loads(body) if body else None
+            return Response(data, status=record.status, headers=headers), body
+        response: Response = handler(request, *self.args, **self.kwargs)
+        rendered = _rendered(request, response)
         if response.status_code < 400:
             idempotency_store(
                 client=self.client,
@@ -144,18 +156,18 @@ class ApiView(APIView):
                 fingerprint=fingerprint,
                 status=response.status_code,
                 headers={name: response[name] for name in STORED_HEADERS if name in response},
-                body=response.data or b"",
+                body=rendered or b"",
             )
-        return response
+        return response, rendered
 
 
-def _rendered(request: Request, response: Response) -> Response:
-    """The answer with its body as bytes, so that what cannot be written fails while it can still
-    be told."""
-    data = getattr(response, "data", None)  # a page or a file is bytes from the start
-    if data is not None and not isinstance(data, bytes):
-        response.data = request.accepted_renderer.render(data)
-    return response
+def _rendered(request: Request, response: Response) -> bytes | None:
+    """The body as bytes; None where there is none, or where the view answers with a document."""
+    data = getattr(response, "data", None)
+    if data is None or isinstance(data, bytes):
+        return data
+    rendered = request.accepted_renderer.render(data)
+    return rendered if isinstance(rendered, bytes) else rendered.encode()
 
 
 def etagged(body: Any, tag: str, *, status: int = 200, **headers: str) -> Response:

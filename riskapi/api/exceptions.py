@@ -34,6 +34,9 @@ _PROTOCOL_CODES: tuple[tuple[type[exceptions.APIException], str], ...] = (
     (exceptions.ParseError, "malformed-request"),
     (exceptions.PermissionDenied, "refused"),
 )
+_NO_CULPRIT = dict.fromkeys(("pointer", "code", "message"), "") | dict.fromkeys(
+    ("value", "suggestion")
+)
 STATUS_CODES = {
     400: "malformed-request",
     403: "refused",
@@ -53,7 +56,10 @@ def problem_handler(error: Exception, context: Mapping[str, Any]) -> Response:
     if isinstance(error, errors.DomainError):
         status = next(s for kind, s in _DOMAIN_STATUS if isinstance(error, kind))
         code, detail = error.code, error.message
-        extra = {"errors": error.errors, "context": error.context}
+        extra = {
+            "errors": [_NO_CULPRIT | entry for entry in error.errors],
+            "context": error.context,
+        }
     elif isinstance(error, exceptions.ValidationError):
         found = list(_field_errors(error.detail, ""))
         codes = {entry["code"] for entry in found}

@@ -35,8 +35,8 @@ class FieldProblemSerializer(serializers.Serializer):  # type: ignore[type-arg] 
     pointer = serializers.CharField(help_text="JSON pointer into the body, or ?parameter.")
     code = serializers.CharField()
     message = serializers.CharField()
-    value = serializers.JSONField(allow_null=True)
-    suggestion = serializers.JSONField(allow_null=True)
+    value = serializers.JSONField(help_text="What was sent, or null where it does not help.")
+    suggestion = serializers.ListField(child=serializers.CharField(), allow_null=True)
 
 
 class ProblemSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
@@ -122,7 +122,9 @@ class ProblemAutoSchema(AutoSchema):
             refusals += [409, 413, 415, 422]
         if self.method == "PATCH":
             refusals += [412, 428]
-        if any(name in ("as_of", "instrument") for name in self._own_parameters()):
+        listing: Listing | None = getattr(self.view, "listing", None)
+        asked = {*self._own_parameters(), *(listing.extra if listing else ())}
+        if asked & {"as_of", "instrument"}:
             refusals.append(422)
         return sorted(set(refusals))
 

@@ -229,3 +229,9 @@ def test_not_ready_without_the_database(caller: Caller, monkeypatch: pytest.Monk
         answer = caller.get("/readyz")
     assert (answer.status, answer.code) == (503, "service-degraded")
     assert answer.body["checks"]["database"] == "unreachable"
+
+
+@pytest.mark.parametrize("path", ["portfolios", "prices", "imports", "runs"])
+def test_options_ask_nothing_of_the_view(caller: Caller, path: str) -> None:
+    assert caller.send("OPTIONS", f"/v1/{path}").status == 204
+    assert caller.send("OPTIONS", "/v1/analyses/leveraged-drag").status == 204
