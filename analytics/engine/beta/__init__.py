@@ -19,6 +19,11 @@ from analytics.engine.beta.portfolio import (
     risk_contributions,
 )
 from analytics.engine.beta.rolling import RollingBeta, rolling_beta
+from analytics.engine.beta.state_space import (
+    StateSpaceBatch,
+    StateSpaceBeta,
+    state_space_beta,
+)
 from analytics.engine.beta.two_factor import (
     TwoFactorBatch,
     TwoFactorEstimate,
@@ -34,6 +39,8 @@ __all__ = [
     "LookThroughBeta",
     "PortfolioBetaError",
     "RollingBeta",
+    "StateSpaceBatch",
+    "StateSpaceBeta",
     "TwoFactorBatch",
     "TwoFactorEstimate",
     "UpDownBatch",
@@ -50,6 +57,7 @@ __all__ = [
     "rolling_beta",
     "semiconductor_beta",
     "slope_on_orthogonalized",
+    "state_space_beta",
     "two_factor_beta",
     "up_down_beta",
     "up_down_betas",
