@@ -6,6 +6,17 @@ position in an inverse fund is positive. `hedge_ratio` is cov/var, the short sal
 that minimizes variance, so ``hedge_notional = -hedge_ratio``.
 """
 
+from analytics.engine.hedge.comparison import (
+    COMPARISON_HORIZONS,
+    COMPARISON_MOVES,
+    ComparedHedge,
+    HedgeComparison,
+    HedgeInstrument,
+    Path,
+    compare_hedges,
+    sized_legs,
+    standard_hedges,
+)
 from analytics.engine.hedge.contracts import hedge_contracts, index_futures_contracts
 from analytics.engine.hedge.cost import HedgeCost, hedge_cost
 from analytics.engine.hedge.coverage import CoveragePath, coverage_after_move, coverage_path
@@ -32,20 +43,27 @@ from analytics.engine.hedge.reduction import (
 from analytics.engine.hedge.tails import TailReduction, tail_count, tail_reduction
 
 __all__ = [
-    "DEFAULT_POLICY",
-    "HORIZONS",
     "BlockHedge",
+    "COMPARISON_HORIZONS",
+    "COMPARISON_MOVES",
+    "ComparedHedge",
     "CoveragePath",
+    "DEFAULT_POLICY",
     "DollarOffset",
     "EffectivenessPolicy",
+    "HORIZONS",
     "HedgeBatch",
+    "HedgeComparison",
     "HedgeCost",
     "HedgeEstimate",
+    "HedgeInstrument",
+    "Path",
     "RegressionTest",
     "ResetFundHedge",
     "TailReduction",
     "VarianceReduction",
     "combined_verdict",
+    "compare_hedges",
     "coverage_after_move",
     "coverage_path",
     "dollar_offset",
@@ -58,6 +76,8 @@ __all__ = [
     "out_of_sample_effectiveness",
     "regression_test",
     "reset_fund_hedge",
+    "sized_legs",
+    "standard_hedges",
     "tail_count",
     "tail_reduction",
     "variance_reduction",

@@ -13,9 +13,9 @@ from analytics.engine.hedge.interval import variance_reductions
 from analytics.engine.hedge.policy import (
     DEFAULT_POLICY,
     EffectivenessPolicy,
-    at_least_verdict,
     combined_verdict,
-    inside_verdict,
+    one_sided_verdict,
+    two_sided_verdict,
 )
 from analytics.engine.hedge.samples import refuse_constant, series_pair
 from analytics.engine.regression import design, least_squares, resolve_lags, student_quantile
@@ -119,8 +119,8 @@ def regression_test(
     f_statistic = None if exact else float((total - residual) / (residual / (n_obs - 2)))
     p_value = 0.0 if f_statistic is None else float(fdtrc(1, n_obs - 2, f_statistic))
     criteria = {
-        "r_squared": at_least_verdict(r_squared, policy.min_r_squared),
-        "slope": inside_verdict(slope, -policy.slope_high, -policy.slope_low),
+        "r_squared": one_sided_verdict(r_squared, policy.min_r_squared),
+        "slope": two_sided_verdict(slope, -policy.slope_high, -policy.slope_low),
         "p_value": Verdict.PASS if p_value < policy.max_p_value else Verdict.FAIL,
     }
     return RegressionTest(

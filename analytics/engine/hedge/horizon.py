@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analytics.engine.checks import enough, finite, positive, returns_above_ruin
+from analytics.engine.checks import at_least, enough, finite, positive, returns_above_ruin
 from analytics.engine.errors import DegenerateInputError, InsufficientDataError, InvalidInputError
 from analytics.engine.hedge.minimum_variance import minimum_variance_hedge
 from analytics.engine.hedge.reduction import variance_reduction
-from analytics.engine.hedge.samples import at_least, series_pair
+from analytics.engine.hedge.samples import series_pair
 from analytics.engine.returns import block_returns
 from analytics.engine.types import TRADING_DAYS_PER_YEAR, Estimate, Failure, FloatArray
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analytics.engine.checks import enough, masked_rows, masked_vector, open_unit
+from analytics.engine.checks import at_least, enough, masked_rows, masked_vector, open_unit
 from analytics.engine.errors import EngineError, error_from
 from analytics.engine.hedge.interval import variance_reductions
-from analytics.engine.hedge.samples import at_least
 from analytics.engine.regression import (
     answerable_rows,
     bartlett_variance,

@@ -41,13 +41,13 @@ class EffectivenessPolicy:
 DEFAULT_POLICY = EffectivenessPolicy()
 
 
-def at_least_verdict(estimate: Estimate, least: float) -> Verdict:
+def one_sided_verdict(estimate: Estimate, least: float) -> Verdict:
     if estimate.ci_low >= least:
         return Verdict.PASS
     return Verdict.FAIL if estimate.ci_high < least else Verdict.INCONCLUSIVE
 
 
-def inside_verdict(estimate: Estimate, low: float, high: float) -> Verdict:
+def two_sided_verdict(estimate: Estimate, low: float, high: float) -> Verdict:
     if low <= estimate.ci_low and estimate.ci_high <= high:
         return Verdict.PASS
     outside = estimate.ci_high < low or estimate.ci_low > high

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analytics.engine.checks import finite, open_unit
+from analytics.engine.checks import at_least, finite, open_unit
 from analytics.engine.hedge.interval import variance_reductions
 from analytics.engine.hedge.minimum_variance import minimum_variance_hedge
-from analytics.engine.hedge.samples import at_least, refuse_constant, series_pair
+from analytics.engine.hedge.samples import refuse_constant, series_pair
 from analytics.engine.regression import (
     resolve_lags,
 )

@@ -10,13 +10,6 @@ from analytics.engine.regression import answerable_rows
 from analytics.engine.types import Failure, FloatArray
 
 
-def at_least(value: int, least: int, name: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise InvalidInputError(
-            f"{name} must be an integer of at least {least}, got {value!r}", argument=name
-        )
-
-
 def series_pair(
     item: FloatArray, hedge: FloatArray, min_obs: int, unit: str = "returns"
 ) -> tuple[FloatArray, FloatArray]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analytics.engine.checks import SMALLEST_DEVIATION, enough, finite, open_unit
-from analytics.engine.hedge.samples import at_least, series_pair
+from analytics.engine.checks import SMALLEST_DEVIATION, at_least, enough, finite, open_unit
+from analytics.engine.hedge.samples import series_pair
 from analytics.engine.types import FloatArray
 
 

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from analytics.engine.errors import DegenerateInputError, EngineError, InsufficientDataError
-from analytics.engine.reference import beta_rows, hedge_rows, leverage_rows
+from analytics.engine.reference import (
+    beta_rows,
+    hedge_rows,
+    leverage_rows,
+    option_rows,
+    stress_rows,
+)
 from analytics.engine.reference.questions import Answers, Question
 from analytics.engine.reference.rows import (
     DATASET_METHOD,
@@ -17,7 +23,13 @@ from analytics.engine.reference.rows import (
     datasets_of,
 )
 
-_FAMILIES: Answers = {**beta_rows.ANSWERS, **hedge_rows.ANSWERS, **leverage_rows.ANSWERS}
+_FAMILIES: Answers = {
+    **beta_rows.ANSWERS,
+    **hedge_rows.ANSWERS,
+    **leverage_rows.ANSWERS,
+    **option_rows.ANSWERS,
+    **stress_rows.ANSWERS,
+}
 
 
 def evaluate(row: ReferenceRow, datasets: Datasets) -> float | None:
