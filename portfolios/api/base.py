@@ -34,6 +34,7 @@ from portfolios.services.idempotency import idempotency_replay, idempotency_stor
 from portfolios.tenancy import client_scope
 
 KEYED_METHODS = ("POST", "PATCH")
+REPLAYED = "Idempotency-Replayed"
 STORED_HEADERS = ("Location", "ETag", "Retry-After")
 #: No request holds a web thread or a lock for longer.
 STATEMENT_TIMEOUT = "5s"
@@ -115,6 +116,8 @@ class ApiView(APIView):
         answer = self.after_commit(request, response)
         if answer is response and body is not None:
             answer.data = body
+        if REPLAYED in response:
+            answer[REPLAYED] = response[REPLAYED]
         return answer
 
     def _idempotency_key(self, request: Request) -> str | None:
@@ -143,7 +146,7 @@ class ApiView(APIView):
         fingerprint = hashlib.sha256(target + self.fingerprint(request)).hexdigest()
         record = idempotency_replay(client=self.client, key=key, fingerprint=fingerprint)
         if record is not None:
-            headers = {**record.headers, "Idempotency-Replayed": "true"}
+            headers = {**record.headers, REPLAYED: "true"}
             body = bytes(record.body or b"")
             data = json.loads(body) if body else None
             return Response(data, status=record.status, headers=headers), body
