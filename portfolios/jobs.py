@@ -37,11 +37,15 @@ class JobKind:
     quarantined: Callable[[Sequence[uuid.UUID]], None] | None = None
 
 
-def claimable_ids(kind: JobKind, limit: int = _BATCH) -> list[uuid.UUID]:
-    """The oldest jobs that could be claimed now."""
+def waiting(kinds: Sequence[JobKind]) -> tuple[JobKind | None, list[uuid.UUID]]:
+    """The first kind with jobs that could be claimed now, and its oldest ones."""
     with operator_scope():
-        waiting = kind.model._default_manager.filter(leases.claimable())
-        return list(waiting.order_by("pk").values_list("pk", flat=True)[:limit])
+        for kind in kinds:
+            claimable = kind.model._default_manager.filter(leases.claimable())
+            ids = list(claimable.order_by("pk").values_list("pk", flat=True)[:_BATCH])
+            if ids:
+                return kind, ids
+    return None, []
 
 
 def drain(kinds: Sequence[JobKind], *, until: threading.Event | None = None) -> int:
@@ -53,17 +57,14 @@ def drain(kinds: Sequence[JobKind], *, until: threading.Event | None = None) -> 
     """
     total = misses = 0
     while misses < 2:
+        kind, ids = waiting(kinds)
+        if kind is None:
+            break
         done = 0
-        for kind in kinds:
-            ids = claimable_ids(kind)
-            for pk in ids:
-                if until is not None and until.is_set():
-                    return total
-                done += kind.perform(pk)
-            if ids:
-                break
-        else:
-            return total
+        for pk in ids:
+            if until is not None and until.is_set():
+                return total
+            done += kind.perform(pk)
         total += done
         misses = 0 if done else misses + 1
     return total

@@ -144,17 +144,20 @@ class Market:
         """One past the last row of the block that may be used."""
         return self.block.rows_until(self.as_of)
 
-    def load_instruments(self, ids: Iterable[int]) -> None:
+    def load_instruments(self, ids: Iterable[int], uids: Iterable[uuid.UUID] = ()) -> None:
         """Read instruments with their splits and option terms, and those they lead to.
 
         Those are proxies, underlyings and reference indexes.
         """
         known = set(self._instruments)
         wanted = set(ids) - known
-        while wanted:
+        named = set(uids) - {row.uid for row in self._instruments.values()}
+        while wanted or named:
             self.reads()
-            found = Instrument.objects.select_related("option_terms").in_bulk(wanted)
+            rows = Instrument.objects.select_related("option_terms")
+            found = {row.pk: row for row in rows.filter(Q(pk__in=wanted) | Q(uid__in=named))}
             self._instruments.update(found)
+            named = set()
             options = {pk: row for pk, row in found.items() if row.kind == Instrument.Kind.OPTION}
             self.options.update((pk, _option(row.option_terms)) for pk, row in options.items())
             wanted = {row.proxy_id for row in found.values() if row.proxy_id}
@@ -205,14 +208,8 @@ class Market:
         return self._instruments[pk]
 
     def instruments_by_uid(self, uids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Instrument]:
-        known = {row.uid: row for row in self._instruments.values()}
-        absent = set(uids) - known.keys()
-        if absent:
-            self.reads()
-            ids = Instrument.objects.filter(uid__in=absent).values_list("pk", flat=True)
-            self.load_instruments(list(ids))
-            known = {row.uid: row for row in self._instruments.values()}
-        return known
+        self.load_instruments([], uids)
+        return {row.uid: row for row in self._instruments.values()}
 
     @cached_property
     def terms(self) -> dict[int, list[Terms]]:
@@ -454,8 +451,13 @@ class Book:
         ]
 
 
-def load_books(market: Market, portfolio_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Book]:
-    """Value portfolios on the market's date; one without positions by then is left out."""
+def load_books(
+    market: Market, portfolio_ids: Sequence[uuid.UUID], *, named: Iterable[uuid.UUID] = ()
+) -> dict[uuid.UUID, Book]:
+    """Value portfolios on the market's date; one without positions by then is left out.
+
+    Instruments `named` beside the positions are read in the same queries.
+    """
     books: dict[uuid.UUID, Book] = {}
     by_set: dict[uuid.UUID, Book] = {}
     with connection.cursor() as cursor:
@@ -480,7 +482,7 @@ def load_books(market: Market, portfolio_ids: Sequence[uuid.UUID]) -> dict[uuid.
             [list(by_set)],
         )
         positions = cursor.fetchall()
-    market.load_instruments({row[1] for row in positions})
+    market.load_instruments({row[1] for row in positions}, named)
     market.load_quotes({row[1] for row in positions})
     for set_id, instrument_id, quantity, tags in positions:
         book = by_set[set_id]

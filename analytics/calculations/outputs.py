@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -144,7 +143,3 @@ def sample(of: Sample) -> Json:
 
 def warning(code: str, message: str, **members: Any) -> Json:
     return {"code": code, "message": message, **members}
-
-
-def merged(*parts: Mapping[str, Any]) -> Json:
-    return {name: value for part in parts for name, value in part.items()}

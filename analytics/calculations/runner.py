@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import DatabaseError, connection
 from django.db.models import Count, F, Q
 from django.db.models.functions import Now
 
-from analytics.calculations.inputs import Book, Market, load_books
-from analytics.calculations.measures import Measure, Request
-from analytics.calculations.outputs import Json, Outcome, content_hash
+from analytics.calculations.inputs import Market, load_books
+from analytics.calculations.measures import Request
+from analytics.calculations.outputs import Outcome, content_hash
 from analytics.calculations.registry import MEASURES
 from analytics.models import OutboxMessage, Result, Run, Unit
 from portfolios import leases
@@ -36,7 +35,7 @@ def unit_perform(unit_id: uuid.UUID) -> bool:
         token = leases.claim(Unit, unit_id)
         if token is None:
             return False
-        unit = Unit.objects.select_related("run").get(pk=unit_id)
+        unit = Unit.objects.select_related("run__client").get(pk=unit_id)
         Run.objects.filter(pk=unit.run_id, status=Run.Status.QUEUED).update(
             status=Run.Status.RUNNING, version=F("version") + 1
         )
@@ -54,43 +53,22 @@ def unit_perform(unit_id: uuid.UUID) -> bool:
 
 
 def compute_unit(unit: Unit) -> Outcome:
-    """Compute a unit from the facts known at its run's `known_at`."""
-    run = unit.run
-    (outcome,) = compute(
-        MEASURES[run.kind],
-        market=Market(run.client_id, run.as_of, run.known_at),
-        params=[unit.params],
-        portfolio_ids=[run.portfolio_id],
-    )
-    return outcome
-
-
-def compute(
-    measure: Measure,
-    *,
-    market: Market,
-    params: Sequence[Json],
-    portfolio_ids: Sequence[uuid.UUID | None],
-    books: dict[uuid.UUID, Book] | None = None,
-) -> list[Outcome]:
-    """Outcomes of one measure for many portfolios; `books` where they are loaded already.
+    """Compute a unit from the facts known at its run's `known_at`.
 
     Everything is read in one transaction and computed after it, from what was read.
     """
-    with client_scope(market.client_id):
-        if books is None:
-            wanted = {pk for pk in portfolio_ids if pk is not None}
-            books = load_books(market, list(wanted)) if wanted else {}
-        for given in params:
-            market.prefetch(measure.requirements(given), books.values())
+    run = unit.run
+    measure = MEASURES[run.kind]
+    market = Market(run.client_id, run.as_of, run.known_at)
+    needs = measure.requirements(unit.params)
+    portfolio_ids = [run.portfolio_id] if run.portfolio_id else []
+    with client_scope(run.client_id):
+        books = load_books(market, portfolio_ids, named=needs.instruments)
+        market.prefetch(needs, books.values())
     market.sealed = True
-    return measure.compute(
-        market,
-        [
-            Request(given, books.get(pk) if pk else None)
-            for given, pk in zip(params, portfolio_ids, strict=True)
-        ],
-    )
+    book = books.get(run.portfolio_id) if run.portfolio_id else None
+    (outcome,) = measure.compute(market, [Request(unit.params, book)])
+    return outcome
 
 
 def unit_finish(unit: Unit, token: int, outcome: Outcome) -> bool:
