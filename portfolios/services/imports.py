@@ -21,6 +21,7 @@ from django.db.models.functions import Now
 from portfolios import leases
 from portfolios.errors import DomainError, InvalidRequest
 from portfolios.feeds import FileVerdict, Kind, Status, read_file, read_folder
+from portfolios.hints import wake_workers
 from portfolios.models import Client, Import, ImportProblem, Instrument, LeverageTerms
 from portfolios.services import feed_hints, feed_writers
 from portfolios.services.data_version import data_version_bump
@@ -64,6 +65,7 @@ def import_accept(
     existing = same.exclude(status=Import.Status.FAILED).order_by("id").first()
     if existing is not None:
         return existing, False
+    transaction.on_commit(wake_workers)
     imported = Import.objects.create(
         client=client,
         filename=name,

@@ -84,6 +84,9 @@ _TYPES = (
     ProblemType("conflicting-rows", 422, "Rows contradict each other", "Send one row per instrument and session."),
     ProblemType("inconsistent-bar", 422, "Inconsistent prices", "low <= open, close <= high."),
     ProblemType("shared-instrument", 403, "Shared instrument", "Terms of a shared instrument are kept by the operator; add an instrument of your own."),
+    ProblemType("quote-time-unknown", 422, "Quotes without a time", "Name the file SYMBOL_YYYY-MM-DD.csv, or send a snapshots.csv with it."),
+    ProblemType("kind-not-importable", 422, "Kind of file not importable", "Shared reference data is loaded by the operator."),
+    ProblemType("total-return-basis-conflict", 422, "Another total-return history", "Upload the whole history of the instrument."),
     ProblemType("market-data-missing", 422, "Market data missing", "Load the prices, rates or terms named, and ask again."),
     ProblemType("unknown-scope", 422, "Unknown scope", "`detail` names it."),
     ProblemType("bad-network", 422, "Not a network", "Write networks as address/length."),
@@ -109,6 +112,7 @@ _TYPES = (
     ProblemType("invalid-input", 422, "Input out of range", "`detail` names the input and its range."),
     ProblemType("not-representable", 422, "Result out of range", "Finite inputs overflowed; check their scale."),
     ProblemType("quarantined", 500, "Computation given up", "Ours; it has been logged. Ask again with force once it is mended."),
+    ProblemType("report-busy", 409, "Report being made", "Repeat after the time in Retry-After.", retryable=True),
     ProblemType("run-not-finished", 409, "Run not finished", "Repeat after the time in Retry-After.", retryable=True),
     ProblemType("run-canceled", 410, "Run canceled", "Ask for the analysis again."),
 )  # fmt: skip
