@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from portfolios.tenancy import operator_scope
 
 LEASE = timedelta(seconds=settings.RISK_LEASE_SECONDS)
 MAX_ATTEMPTS = 3
+#: A job at work this long hangs: its lease is let go, so that another worker may try.
+LONGEST_JOB = timedelta(minutes=10)
 
 logger = logging.getLogger(__name__)
 
@@ -85,9 +88,14 @@ def heartbeat(model: type[LeasedJob], pk: uuid.UUID, token: int) -> Iterator[Non
     """
     over = threading.Event()
 
+    started = time.monotonic()
+
     def beat() -> None:
         try:
             while not over.wait(LEASE.total_seconds() / 3):
+                if time.monotonic() - started > LONGEST_JOB.total_seconds():
+                    logger.error("%s %s hangs; its lease is let go", model.__name__, pk)
+                    return
                 try:
                     with operator_scope():
                         if not extend(model, pk, token):

@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -103,6 +104,23 @@ def test_heartbeat_holds_only_the_current_token(submit: Submit) -> None:
         assert token is not None
         assert leases.extend(Unit, unit.pk, token)
         assert not leases.extend(Unit, unit.pk, token + 1)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("longest", "held"), [(600, True), (0, False)])
+def test_lease_is_extended_while_work_goes_on_but_not_for_ever(
+    submit: Submit, monkeypatch: pytest.MonkeyPatch, longest: float, held: bool
+) -> None:
+    monkeypatch.setattr(leases, "LEASE", timedelta(seconds=0.6))
+    monkeypatch.setattr(leases, "LONGEST_JOB", timedelta(seconds=longest))
+    unit = unit_of(submit())
+    with operator_scope():
+        token = leases.claim(Unit, unit.pk)
+    assert token is not None
+    with leases.heartbeat(Unit, unit.pk, token):
+        time.sleep(1.5)
+        with operator_scope():
+            assert (leases.claim(Unit, unit.pk) is None) is held
 
 
 @pytest.mark.django_db
