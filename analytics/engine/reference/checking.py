@@ -8,11 +8,13 @@ from enum import StrEnum
 
 from analytics.engine.errors import DegenerateInputError, EngineError, InsufficientDataError
 from analytics.engine.reference import (
+    around_rows,
     beta_rows,
     hedge_rows,
     leverage_rows,
     option_rows,
     stress_rows,
+    tail_rows,
 )
 from analytics.engine.reference.questions import Answers, Question
 from analytics.engine.reference.rows import (
@@ -29,6 +31,8 @@ _FAMILIES: Answers = {
     **leverage_rows.ANSWERS,
     **option_rows.ANSWERS,
     **stress_rows.ANSWERS,
+    **tail_rows.ANSWERS,
+    **around_rows.ANSWERS,
 }
 
 

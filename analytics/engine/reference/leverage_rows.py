@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analytics.engine import leverage
+from analytics.engine import bootstrap, leverage
 from analytics.engine.reference.questions import Answers, Question, answer_named
 from analytics.engine.types import FloatArray
 
@@ -168,6 +168,76 @@ def _flow(question: Question) -> float:
     )
 
 
+def _flow_pressure(question: Question) -> float:
+    if question.has("funds"):
+        funds = question.inputs["funds"]
+        day = leverage.aggregate_rebalancing(
+            np.array([fund["m"] for fund in funds], dtype=np.float64),
+            np.array([fund["A"] for fund in funds], dtype=np.float64),
+            np.array([question.number("r")]),
+            daily_volume=question.number("adv", "ADV"),
+            daily_volatility=question.number("sigma_d", default=0.0),
+            net_creations=np.array([fund.get("F", 0.0) for fund in funds], dtype=np.float64),
+            close_share=question.number("close_share", default=1.0),
+            participation=question.number("participation", default=1.0),
+            impact_coefficient=question.number("Y", default=1.0),
+        )
+        answers = {
+            "share": day.share_of_volume_adjusted,
+            "flow": day.adjusted,
+            "gross": day.gross,
+            "dtc": day.days_to_cover,
+            "days": day.days_to_cover,
+            "impact": day.impact,
+        }
+        name = question.output.partition("-")[0].partition("_")[0]
+        if name not in answers:
+            raise question.refuse()
+        return float(answers[name][0])
+    flow, volume = question.number("Q", "D", "flow"), question.number("ADV", "adv")
+    if question.matches(r"impact.*"):
+        return leverage.square_root_impact(
+            flow, volume, question.number("sigma_d", "sigma"), question.number("Y", default=1.0)
+        )
+    if question.matches(r"(days|dtc).*"):
+        participation = question.number("participation", "share", default=1.0)
+        return leverage.days_to_cover(flow, volume, participation)
+    if question.matches(r"share.*"):
+        close_share = question.number("close_share", default=1.0)
+        return leverage.share_of_volume(flow, volume, close_share)
+    raise question.refuse()
+
+
+def _slippage(question: Question) -> float:
+    return leverage.annual_slippage(
+        question.number("L", "m"),
+        risk_free_annual=question.number("ffr", "rf"),
+        swap_spread_annual=question.number("spread", default=0.0),
+        expense_annual=question.number("er", "f", default=0.0),
+        swap_factor=question.number("swap", "c", default=1.0),
+    )
+
+
+def _resampling(question: Question) -> float:
+    if question.has("p"):
+        return bootstrap.mean_block_length(question.number("p"))
+    if question.has("block"):
+        returns = question.series("r", "index_r")
+        n_obs, block = returns.shape[0], question.integer("block")
+        starts = np.repeat(np.arange(n_obs)[:, np.newaxis], -(-n_obs // block), axis=1)
+        rows = bootstrap.circular_block_rows(n_obs, block, n_obs, starts)
+        paths = [leverage.daily_reset_return(question.number("m"), returns[path]) for path in rows]
+        return float(np.ptp(paths)) if question.matches(r".*(gap|range).*") else paths[0]
+    series = question.series("x", "r")
+    if question.inputs.get("transform") == "square":
+        series = series**2
+    elif question.inputs.get("transform") == "abs":
+        series = np.abs(series)
+    length = bootstrap.optimal_block_length(series)
+    circular = question.matches(r".*(cb|circ).*") or "circular" in question.row.method
+    return length.circular if circular else length.stationary
+
+
 def _splits(question: Question) -> float:
     return float(leverage.cumulative_split_factor(question.inputs["ratios"]))
 
@@ -202,6 +272,9 @@ ANSWERS: Answers = {
     "L09": _break_even,
     "L10": _multiplier,
     "L11": _flow,
+    "L12": _flow_pressure,
+    "L13": _slippage,
+    "L14": _resampling,
     "L15": _splits,
     "L16": _brief,
 }
