@@ -323,7 +323,9 @@ class SandwichLaw:
         return float(quantile / np.sqrt(self.bias * factor))
 
 
-def sandwich_law(weights: FloatArray, basis: FloatArray, lags: int) -> SandwichLaw:
+def sandwich_law(
+    weights: FloatArray, basis: FloatArray, lags: int, *, influence: FloatArray | None = None
+) -> SandwichLaw:
     """Bias and effective degrees of freedom of a Bartlett variance estimate.
 
     Parameters
@@ -334,6 +336,9 @@ def sandwich_law(weights: FloatArray, basis: FloatArray, lags: int) -> SandwichL
         Orthonormal, of the regressors that the residuals are free of.
     lags : int
         Bartlett truncation.
+    influence : float64 array of shape (n_obs, n_coefficients), optional
+        If the fit is not the projection on `basis`, as with weights or instruments: the residuals
+        of a series are ``series - basis @ influence.T @ series``.
 
     Returns
     -------
@@ -347,11 +352,11 @@ def sandwich_law(weights: FloatArray, basis: FloatArray, lags: int) -> SandwichL
     Notes
     -----
     The estimate is e'Ae with ``A_ts = c_t c_s max(0, 1 - |t - s|/(L + 1))`` and e = Mu the
-    residuals. For independent u of one variance its mean is tr(MA) and its variance 2 tr(MAMA), so
-    ``bias = tr(MA)/c'c`` and ``degrees of freedom = tr(MA)^2/tr(MAMA)``. Robust errors are too
-    small and too noisy when few observations carry the slope, as with clustered volatility; the
-    normal or t(n - k) multiplier ignores both. A is banded: the cost is n times lags, once for a
-    batch.
+    residuals. For independent u of one variance, with P = MM', its mean is tr(PA) and its variance
+    2 tr(PAPA), so ``bias = tr(PA)/c'c`` and ``degrees of freedom = tr(PA)^2/tr(PAPA)``. Robust
+    errors are too small and too noisy when few observations carry the slope, as with clustered
+    volatility; the normal or t(n - k) multiplier ignores both. A is banded: the cost is n times
+    lags, once for a batch.
 
     References
     ----------
@@ -361,18 +366,25 @@ def sandwich_law(weights: FloatArray, basis: FloatArray, lags: int) -> SandwichL
     Economics and Statistics 98. Young, A. (2016), Improved, nearly exact, statistical inference
     with robust and clustered covariance matrices using effective degrees of freedom.
     """
+    # P = I + F core F'; for a projection F = basis and core = -I.
+    factors, core = basis, -np.eye(basis.shape[1])
+    if influence is not None:
+        factors = np.concatenate([basis, influence], axis=1)
+        nothing, unit = np.zeros_like(core), core
+        core = np.block([[influence.T @ influence, unit], [unit, nothing]])
     # The law does not depend on the scale of the weights, and fourth powers of them underflow.
     scaled = weights / np.sqrt(weights @ weights)
-    products = (scaled * scaled)[:, np.newaxis] * basis
+    products = (scaled * scaled)[:, np.newaxis] * factors
     squares = float(np.sum(scaled**4))
     for lag in range(1, min(lags, scaled.shape[0] - 1) + 1):
         band = (1.0 - lag / (lags + 1.0)) * scaled[lag:] * scaled[:-lag]
-        products[lag:] += band[:, np.newaxis] * basis[:-lag]
-        products[:-lag] += band[:, np.newaxis] * basis[lag:]
+        products[lag:] += band[:, np.newaxis] * factors[:-lag]
+        products[:-lag] += band[:, np.newaxis] * factors[lag:]
         squares += 2.0 * float(band @ band)
-    inner = basis.T @ products
-    mean = 1.0 - float(np.trace(inner))
-    spread = squares - 2.0 * float(np.sum(products**2)) + float(np.sum(inner**2))
+    inner = core @ (factors.T @ products)
+    mean = 1.0 + float(np.trace(inner))
+    spread = squares + 2.0 * float(np.sum(core * (products.T @ products)))
+    spread += float(np.sum(inner * inner.T))
     if mean <= _SMALLEST_SHARE or spread <= _SMALLEST_SHARE**2:
         raise DegenerateInputError(
             "the regressors leave no residual to estimate the error of the slope from; "

@@ -307,6 +307,21 @@ def test_ewma_beta_follows_the_recursion_of_its_seed(pair: Pair) -> None:
     assert_allclose(normalized.effective_n_obs, 1.94 / 0.06, rtol=1e-14)
 
 
+def test_a_batch_of_ewma_betas_equals_one_by_one(pair: Pair) -> None:
+    rows = np.stack([pair[0], pair[0], np.zeros(300), pair[1]])
+    rows[1, 280:285] = np.nan
+    rows[3, 20:] = np.nan
+    batch = beta.ewma_betas(rows, pair[1])
+    assert batch.ok.tolist() == [True, True, False, False]
+    kept = ~np.isnan(rows[1])
+    for index, sample in ((0, slice(None)), (1, kept)):
+        alone = beta.ewma_beta(rows[index, sample], pair[1][sample])
+        assert_allclose(batch.at(index).beta.value, alone.beta.value, rtol=1e-12)
+        assert_allclose(batch.at(index).beta.ci_high, alone.beta.ci_high, rtol=1e-10)
+    with pytest.raises(InsufficientDataError, match="20 observations where 30"):
+        batch.at(3)
+
+
 def test_up_and_down_betas_agree_with_regressions_on_each_side(pair: Pair) -> None:
     y, x = pair
     result = beta.up_down_beta(y, x, hac_lags=0)

@@ -114,6 +114,20 @@ def test_the_law_of_a_hac_variance_agrees_with_whole_matrices(
         assert_allclose([law.bias, law.degrees_of_freedom], expected, rtol=1e-7)
 
 
+def test_the_law_of_a_weighted_slope_agrees_with_whole_matrices(rng: np.random.Generator) -> None:
+    x = rng.normal(size=(40, 1))
+    influence = 0.9 ** np.arange(40.0)[:, None] * x
+    influence /= x.T @ influence
+    law = sandwich_law(influence[:, 0], x, 3, influence=influence)
+    residual_map = np.eye(40) - x @ influence.T
+    distance = np.abs(np.subtract.outer(np.arange(40), np.arange(40)))
+    kernel = influence @ influence.T * np.maximum(0, 1 - distance / 4)
+    product = residual_map @ residual_map.T @ kernel
+    mean = np.trace(product)
+    assert_allclose(law.bias, mean / np.sum(influence**2), rtol=1e-11)
+    assert_allclose(law.degrees_of_freedom, mean**2 / np.trace(product @ product), rtol=1e-10)
+
+
 def test_the_law_is_exact_where_the_textbook_has_one() -> None:
     """Weights of one size on residuals free of nothing: White's estimate is chi-square(n)/n."""
     law = sandwich_law(np.full(30, 0.2), np.zeros((30, 1)), 0)

@@ -3,7 +3,17 @@
 One module a method; shared arithmetic is in `analytics.engine.regression`.
 """
 
-from analytics.engine.beta.ewma import EwmaBeta, ewma_beta
+from analytics.engine.beta.asynchronous import (
+    VENUE_CLOSE_UTC,
+    AsynchronousSlopes,
+    ClosingLags,
+    DimsonBatch,
+    DimsonBeta,
+    asynchronous_slopes,
+    closing_lags,
+    dimson_beta,
+)
+from analytics.engine.beta.ewma import EwmaBatch, EwmaBeta, ewma_beta, ewma_betas
 from analytics.engine.beta.horizon import horizon_beta, intraday_multiple
 from analytics.engine.beta.look_through import (
     LookThroughBeta,
@@ -19,6 +29,22 @@ from analytics.engine.beta.portfolio import (
     risk_contributions,
 )
 from analytics.engine.beta.rolling import RollingBeta, rolling_beta
+from analytics.engine.beta.scholes_williams import (
+    ScholesWilliamsBatch,
+    ScholesWilliamsBeta,
+    scholes_williams_beta,
+)
+from analytics.engine.beta.shrinkage import (
+    BLUME,
+    VENDOR,
+    BetaPrior,
+    LinearAdjustment,
+    ShrunkBeta,
+    ShrunkBetas,
+    blume_beta,
+    peer_prior,
+    vasicek_beta,
+)
 from analytics.engine.beta.state_space import (
     StateSpaceBatch,
     StateSpaceBeta,
@@ -33,32 +59,54 @@ from analytics.engine.beta.two_factor import (
 from analytics.engine.beta.up_down import UpDownBatch, UpDownBeta, up_down_beta, up_down_betas
 
 __all__ = [
+    "BLUME",
+    "VENDOR",
+    "VENUE_CLOSE_UTC",
+    "AsynchronousSlopes",
     "BetaBatch",
     "BetaEstimate",
+    "BetaPrior",
+    "ClosingLags",
+    "DimsonBatch",
+    "DimsonBeta",
+    "EwmaBatch",
     "EwmaBeta",
+    "LinearAdjustment",
     "LookThroughBeta",
     "PortfolioBetaError",
     "RollingBeta",
+    "ScholesWilliamsBatch",
+    "ScholesWilliamsBeta",
+    "ShrunkBeta",
+    "ShrunkBetas",
     "StateSpaceBatch",
     "StateSpaceBeta",
     "TwoFactorBatch",
     "TwoFactorEstimate",
     "UpDownBatch",
     "UpDownBeta",
+    "asynchronous_slopes",
+    "blume_beta",
+    "closing_lags",
+    "dimson_beta",
     "ewma_beta",
+    "ewma_betas",
     "fund_exposure",
     "horizon_beta",
     "intraday_multiple",
     "look_through_beta",
     "option_beta",
     "option_exposure",
+    "peer_prior",
     "portfolio_beta_standard_error",
     "risk_contributions",
     "rolling_beta",
+    "scholes_williams_beta",
     "semiconductor_beta",
     "slope_on_orthogonalized",
     "state_space_beta",
     "two_factor_beta",
     "up_down_beta",
     "up_down_betas",
+    "vasicek_beta",
 ]
