@@ -289,7 +289,7 @@ class Market:
             recorded_at__lte=self.known_at,
         ).exclude(superseded_at__lte=self.known_at)
         # DTB3 comes first in the order and is kept.
-        for day, value in known.order_by("series").values_list("session", "value"):
+        for day, value in known.order_by("series", "client_id").values_list("session", "value"):
             rows.setdefault(day, float(value))
         days = np.array(sorted(rows), dtype="datetime64[D]")
         self._rates = (
