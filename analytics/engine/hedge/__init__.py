@@ -6,6 +6,13 @@ position in an inverse fund is positive. `hedge_ratio` is cov/var, the short sal
 that minimizes variance, so ``hedge_notional = -hedge_ratio``.
 """
 
+from analytics.engine.hedge.bands import (
+    Band,
+    HorizonBand,
+    TailBands,
+    horizon_bands,
+    tail_reduction_bands,
+)
 from analytics.engine.hedge.comparison import (
     COMPARISON_HORIZONS,
     COMPARISON_MOVES,
@@ -18,9 +25,22 @@ from analytics.engine.hedge.comparison import (
     standard_hedges,
 )
 from analytics.engine.hedge.contracts import hedge_contracts, index_futures_contracts
-from analytics.engine.hedge.cost import HedgeCost, hedge_cost
-from analytics.engine.hedge.coverage import CoveragePath, coverage_after_move, coverage_path
-from analytics.engine.hedge.effectiveness_test import RegressionTest, regression_test
+from analytics.engine.hedge.cost import AnnualCost, HedgeCost, cost_per_shortfall, hedge_cost
+from analytics.engine.hedge.coverage import (
+    CoverageBand,
+    CoveragePath,
+    TradeBackPoints,
+    coverage_after_move,
+    coverage_band,
+    coverage_path,
+    trade_back_points,
+)
+from analytics.engine.hedge.effectiveness_test import (
+    RegressionTest,
+    RegressionTestBatch,
+    regression_test,
+    regression_tests,
+)
 from analytics.engine.hedge.horizon import (
     HORIZONS,
     BlockHedge,
@@ -37,48 +57,73 @@ from analytics.engine.hedge.offset import DollarOffset, dollar_offset, offset_pa
 from analytics.engine.hedge.policy import DEFAULT_POLICY, EffectivenessPolicy, combined_verdict
 from analytics.engine.hedge.reduction import (
     VarianceReduction,
+    VarianceReductionBatch,
     out_of_sample_effectiveness,
     variance_reduction,
+    variance_reductions,
 )
-from analytics.engine.hedge.tails import TailReduction, tail_count, tail_reduction
+from analytics.engine.hedge.tails import (
+    TailReduction,
+    TailReductionBatch,
+    tail_count,
+    tail_reduction,
+    tail_reductions,
+)
 
 __all__ = [
-    "BlockHedge",
     "COMPARISON_HORIZONS",
     "COMPARISON_MOVES",
-    "ComparedHedge",
-    "CoveragePath",
     "DEFAULT_POLICY",
+    "HORIZONS",
+    "AnnualCost",
+    "Band",
+    "BlockHedge",
+    "ComparedHedge",
+    "CoverageBand",
+    "CoveragePath",
     "DollarOffset",
     "EffectivenessPolicy",
-    "HORIZONS",
     "HedgeBatch",
     "HedgeComparison",
     "HedgeCost",
     "HedgeEstimate",
     "HedgeInstrument",
+    "HorizonBand",
     "Path",
     "RegressionTest",
+    "RegressionTestBatch",
     "ResetFundHedge",
+    "TailBands",
     "TailReduction",
+    "TailReductionBatch",
+    "TradeBackPoints",
     "VarianceReduction",
+    "VarianceReductionBatch",
     "combined_verdict",
     "compare_hedges",
+    "cost_per_shortfall",
     "coverage_after_move",
+    "coverage_band",
     "coverage_path",
     "dollar_offset",
     "hedge_contracts",
     "hedge_cost",
+    "horizon_bands",
     "horizon_blocks",
     "index_futures_contracts",
     "minimum_variance_hedge",
     "offset_pass_probability",
     "out_of_sample_effectiveness",
     "regression_test",
+    "regression_tests",
     "reset_fund_hedge",
     "sized_legs",
     "standard_hedges",
     "tail_count",
     "tail_reduction",
+    "tail_reduction_bands",
+    "tail_reductions",
+    "trade_back_points",
     "variance_reduction",
+    "variance_reductions",
 ]

@@ -75,3 +75,69 @@ def hedge_cost(
         per_volatility=cost / (before - after),
         per_expected_shortfall=per_shortfall,
     )
+
+
+def cost_per_shortfall(
+    annual_cost: float, expected_shortfall_unhedged: float, expected_shortfall_hedged: float
+) -> float:
+    """Annual cost per unit of expected shortfall removed.
+
+    Parameters
+    ----------
+    annual_cost : float
+        As in `hedge_cost`.
+    expected_shortfall_unhedged, expected_shortfall_hedged : float
+        Same unit, a loss is positive.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    DegenerateInputError
+        If the hedge removes none.
+    """
+    before = finite(expected_shortfall_unhedged, "expected_shortfall_unhedged")
+    after = finite(expected_shortfall_hedged, "expected_shortfall_hedged")
+    if after >= before:
+        raise DegenerateInputError(
+            "the hedge removes no expected shortfall, so it has no cost per unit removed",
+            unhedged=before,
+            hedged=after,
+        )
+    return finite(annual_cost, "annual_cost") / (before - after)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnualCost:
+    """What a hedge costs a year, part by part; decimals of the hedged value, a cost is positive.
+
+    Attributes
+    ----------
+    carry, fee, borrow : float
+    expected_compounding : float
+        Mean loss to daily resetting; 0 without drift although the median is a loss.
+    turnover : float
+        Traded a year, decimal of the hedged value.
+    spread : float
+        Half the bid-ask spread, decimal of what is traded.
+    """
+
+    carry: float = 0.0
+    fee: float = 0.0
+    borrow: float = 0.0
+    expected_compounding: float = 0.0
+    turnover: float = 0.0
+    spread: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Sum of the parts."""
+        return (
+            self.carry
+            + self.fee
+            + self.borrow
+            + self.expected_compounding
+            + self.turnover * self.spread
+        )

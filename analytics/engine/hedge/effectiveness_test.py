@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import fdtrc
 
 from analytics.engine.checks import finite
-from analytics.engine.errors import InvalidInputError
-from analytics.engine.hedge.interval import variance_reductions
+from analytics.engine.errors import DegenerateInputError, InvalidInputError
+from analytics.engine.hedge.interval import reduction_intervals
 from analytics.engine.hedge.policy import (
     DEFAULT_POLICY,
     EffectivenessPolicy,
@@ -17,9 +18,9 @@ from analytics.engine.hedge.policy import (
     one_sided_verdict,
     two_sided_verdict,
 )
-from analytics.engine.hedge.samples import refuse_constant, series_pair
+from analytics.engine.hedge.samples import BatchAnswers, HeldRows, series_pair
 from analytics.engine.regression import design, least_squares, resolve_lags, student_quantile
-from analytics.engine.types import Estimate, FloatArray, Verdict
+from analytics.engine.types import BoolArray, Estimate, Failure, FloatArray, IntArray, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,172 @@ class RegressionTest:
     verdict: Verdict
     criteria: dict[str, Verdict]
     policy: EffectivenessPolicy
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RegressionTestBatch(BatchAnswers):
+    """Regression tests of a batch of items with one instrument.
+
+    Arrays have shape (n_items,); where `failures` has a record they hold the placeholder 0.
+
+    Attributes
+    ----------
+    slope, slope_standard_error, slope_hac_standard_error : float64 array
+        Of the item on ``hedge_notional * hedge``.
+    intercept, intercept_standard_error : float64 array
+    r_squared, r_squared_standard_error, r_squared_ci_low, r_squared_ci_high : float64 array
+    f_statistic, p_value : float64 array
+    exact : bool array
+        Fits without residual: their F statistic is the placeholder 0.
+    n_obs : int64 array
+    failures : tuple of Failure or None
+    policy : EffectivenessPolicy
+    """
+
+    slope: FloatArray
+    slope_standard_error: FloatArray
+    slope_hac_standard_error: FloatArray
+    intercept: FloatArray
+    intercept_standard_error: FloatArray
+    r_squared: FloatArray
+    r_squared_standard_error: FloatArray
+    r_squared_ci_low: FloatArray
+    r_squared_ci_high: FloatArray
+    f_statistic: FloatArray
+    p_value: FloatArray
+    exact: BoolArray
+    n_obs: IntArray
+    failures: tuple[Failure | None, ...]
+    policy: EffectivenessPolicy
+
+    def at(self, index: int) -> RegressionTest:
+        """Return one item's test with its verdicts, or raise its failure."""
+        self.raise_failure(index)
+        policy, n_obs = self.policy, int(self.n_obs[index])
+        quantile = student_quantile(policy.confidence_level, n_obs - 2)
+
+        def estimate(value: FloatArray, error: FloatArray) -> Estimate:
+            b, se = float(value[index]), float(error[index])
+            return Estimate(b, se, b - quantile * se, b + quantile * se)
+
+        slope = estimate(self.slope, self.slope_standard_error)
+        r_squared = Estimate(
+            float(self.r_squared[index]),
+            float(self.r_squared_standard_error[index]),
+            float(self.r_squared_ci_low[index]),
+            float(self.r_squared_ci_high[index]),
+        )
+        p_value = float(self.p_value[index])
+        criteria = {
+            "r_squared": one_sided_verdict(r_squared, policy.min_r_squared),
+            "slope": two_sided_verdict(slope, -policy.slope_high, -policy.slope_low),
+            "p_value": Verdict.PASS if p_value < policy.max_p_value else Verdict.FAIL,
+        }
+        return RegressionTest(
+            slope=slope,
+            slope_hac_standard_error=float(self.slope_hac_standard_error[index]),
+            intercept=estimate(self.intercept, self.intercept_standard_error),
+            r_squared=r_squared,
+            f_statistic=None if self.exact[index] else float(self.f_statistic[index]),
+            p_value=p_value,
+            n_obs=n_obs,
+            meets_thresholds=bool(
+                r_squared.value >= policy.min_r_squared
+                and policy.slope_low <= -slope.value <= policy.slope_high
+                and p_value < policy.max_p_value
+            ),
+            verdict=combined_verdict(criteria.values()),
+            criteria=criteria,
+            policy=policy,
+        )
+
+
+_TEST_FLOATS = (
+    "slope",
+    "slope_standard_error",
+    "slope_hac_standard_error",
+    "intercept",
+    "intercept_standard_error",
+    "r_squared",
+    "r_squared_standard_error",
+    "r_squared_ci_low",
+    "r_squared_ci_high",
+    "f_statistic",
+    "p_value",
+)
+
+
+def regression_tests(
+    item_returns: FloatArray,
+    hedge_returns: FloatArray,
+    *,
+    hedge_notional: ArrayLike,
+    policy: EffectivenessPolicy = DEFAULT_POLICY,
+    hac_lags: int | str = "auto",
+) -> RegressionTestBatch:
+    """Regression effectiveness tests of a batch of items at their designated holdings.
+
+    Parameters
+    ----------
+    item_returns : float64 array of shape (n_items, n_obs) or (n_obs,)
+        Oldest first; NaN marks a missing session.
+    hedge_returns : float64 array of shape (n_obs,)
+        On the same sessions and in the same unit.
+    hedge_notional : array_like of float
+        Designated holding per unit of item, one or one an item, not 0.
+    policy : EffectivenessPolicy
+    hac_lags : int or "auto"
+
+    Returns
+    -------
+    RegressionTestBatch
+    """
+    rows = HeldRows(item_returns, hedge_returns, hedge_notional)
+    if (rows.notional == 0.0).any():
+        raise InvalidInputError(
+            "hedge_notional is 0, so there is nothing to test", argument="hedge_notional"
+        )
+    floats = {name: np.zeros(rows.n_obs.size) for name in _TEST_FLOATS}
+    exact = np.zeros(rows.n_obs.size, dtype=np.bool_)
+    for sample in rows.samples(max(policy.min_obs, 3)):
+        n_obs, members = sample.hedge.size, sample.members
+        try:
+            factor = design(sample.hedge[:, np.newaxis])
+        except DegenerateInputError as error:
+            for member in members:
+                rows.failures[member] = error.failure
+            continue
+        fit = least_squares(factor, sample.items)
+        lags = resolve_lags(hac_lags, n_obs)
+        value, error_of, low, high = reduction_intervals(
+            sample.items, fit.residuals, lags, policy.confidence_level, 2
+        )
+        residual, total = fit.residual_sum_of_squares, fit.total_sum_of_squares
+        exact[members] = residual <= np.finfo(np.float64).eps ** 2 * total
+        f_statistic = np.zeros(members.size)
+        np.divide(
+            (total - residual) * (n_obs - 2), residual, out=f_statistic, where=~exact[members]
+        )
+        p_value = np.where(exact[members], 0.0, fdtrc(1, n_obs - 2, f_statistic))
+        size = np.abs(sample.notional)
+        answers = (
+            fit.coefficients[:, 1] / sample.notional,
+            fit.standard_errors[:, 1] / size,
+            fit.hac_standard_errors(lags, small_sample=True)[:, 1] / size,
+            fit.coefficients[:, 0],
+            fit.standard_errors[:, 0],
+            value,
+            error_of,
+            np.maximum(low, 0.0),
+            high,
+            f_statistic,
+            p_value,
+        )
+        for name, values in zip(_TEST_FLOATS, answers, strict=True):
+            floats[name][members] = values
+    return RegressionTestBatch(
+        **floats, exact=exact, n_obs=rows.n_obs, failures=tuple(rows.failures), policy=policy
+    )
 
 
 def regression_test(
@@ -97,46 +264,10 @@ def regression_test(
     ASC 815-20-25 practice; thresholds as in `policy`.
     """
     item, hedge = series_pair(item_returns, hedge_returns, policy.min_obs)
-    if finite(hedge_notional, "hedge_notional") == 0.0:
-        raise InvalidInputError(
-            "hedge_notional is 0, so there is nothing to test", argument="hedge_notional"
-        )
-    refuse_constant(item)
-    n_obs = item.shape[0]
-    fit = least_squares(design((hedge_notional * hedge)[:, np.newaxis]), item[np.newaxis, :])
-    lags = resolve_lags(hac_lags, n_obs)
-    quantile = student_quantile(policy.confidence_level, n_obs - 2)
-    intercept, slope = (
-        Estimate(float(b), float(se), float(b - quantile * se), float(b + quantile * se))
-        for b, se in zip(fit.coefficients[0], fit.standard_errors[0], strict=True)
-    )
-    residual, total = fit.residual_sum_of_squares[0], fit.total_sum_of_squares[0]
-    r2, error, low, high = variance_reductions(
-        item[np.newaxis, :], fit.residuals, lags, policy.confidence_level, 2
-    )
-    r_squared = Estimate(float(r2[0]), float(error[0]), max(float(low[0]), 0.0), float(high[0]))
-    exact = residual <= np.finfo(np.float64).eps ** 2 * total
-    f_statistic = None if exact else float((total - residual) / (residual / (n_obs - 2)))
-    p_value = 0.0 if f_statistic is None else float(fdtrc(1, n_obs - 2, f_statistic))
-    criteria = {
-        "r_squared": one_sided_verdict(r_squared, policy.min_r_squared),
-        "slope": two_sided_verdict(slope, -policy.slope_high, -policy.slope_low),
-        "p_value": Verdict.PASS if p_value < policy.max_p_value else Verdict.FAIL,
-    }
-    return RegressionTest(
-        slope=slope,
-        slope_hac_standard_error=float(fit.hac_standard_errors(lags, small_sample=True)[0, 1]),
-        intercept=intercept,
-        r_squared=r_squared,
-        f_statistic=f_statistic,
-        p_value=p_value,
-        n_obs=n_obs,
-        meets_thresholds=bool(
-            r_squared.value >= policy.min_r_squared
-            and policy.slope_low <= -slope.value <= policy.slope_high
-            and p_value < policy.max_p_value
-        ),
-        verdict=combined_verdict(criteria.values()),
-        criteria=criteria,
+    return regression_tests(
+        item,
+        hedge,
+        hedge_notional=finite(hedge_notional, "hedge_notional"),
         policy=policy,
-    )
+        hac_lags=hac_lags,
+    ).at(0)

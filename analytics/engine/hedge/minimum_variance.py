@@ -8,7 +8,7 @@ import numpy as np
 
 from analytics.engine.checks import at_least, enough, masked_rows, masked_vector, open_unit
 from analytics.engine.errors import EngineError, error_from
-from analytics.engine.hedge.interval import variance_reductions
+from analytics.engine.hedge.interval import reduction_intervals
 from analytics.engine.regression import (
     answerable_rows,
     bartlett_variance,
@@ -179,7 +179,7 @@ def minimum_variance_hedge(
         scores = fit.residuals * factor.influence[1]
         hac = np.sqrt(bartlett_variance(scores, group_lags) * small_sample_factor(columns.size, 2))
         half_width = student_quantile(confidence_level, columns.size - 2) * hac
-        reduction = variance_reductions(varying, fit.residuals, group_lags, confidence_level, 2)
+        reduction = reduction_intervals(varying, fit.residuals, group_lags, confidence_level, 2)
         lags[answered] = group_lags
         for name, values in zip(
             _HEDGE_FLOATS,

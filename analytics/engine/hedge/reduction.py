@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analytics.engine.checks import at_least, finite, open_unit
-from analytics.engine.hedge.interval import variance_reductions
+from analytics.engine.hedge.interval import reduction_intervals
 from analytics.engine.hedge.minimum_variance import minimum_variance_hedge
-from analytics.engine.hedge.samples import refuse_constant, series_pair
+from analytics.engine.hedge.samples import BatchAnswers, HeldRows, series_pair
 from analytics.engine.regression import (
     resolve_lags,
 )
-from analytics.engine.types import Estimate, FloatArray
+from analytics.engine.types import Estimate, Failure, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,109 @@ class VarianceReduction:
     hedged_standard_deviation: float
     n_obs: int
     hac_lags: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VarianceReductionBatch(BatchAnswers):
+    """Variance removed for a batch of items by one instrument.
+
+    Arrays have shape (n_items,); where `failures` has a record they hold the placeholder 0.
+
+    Attributes
+    ----------
+    effectiveness, standard_error, ci_low, ci_high : float64 array
+    hedge_notional : float64 array
+    item_standard_deviation, hedged_standard_deviation : float64 array
+        Per observation, divisor n - 1.
+    n_obs, hac_lags : int64 array
+    failures : tuple of Failure or None
+    """
+
+    effectiveness: FloatArray
+    standard_error: FloatArray
+    ci_low: FloatArray
+    ci_high: FloatArray
+    hedge_notional: FloatArray
+    item_standard_deviation: FloatArray
+    hedged_standard_deviation: FloatArray
+    n_obs: IntArray
+    hac_lags: IntArray
+    failures: tuple[Failure | None, ...]
+
+    def at(self, index: int) -> VarianceReduction:
+        """Return one item's reduction, or raise its failure."""
+        self.raise_failure(index)
+        return VarianceReduction(
+            effectiveness=Estimate(
+                float(self.effectiveness[index]),
+                float(self.standard_error[index]),
+                float(self.ci_low[index]),
+                float(self.ci_high[index]),
+            ),
+            hedge_notional=float(self.hedge_notional[index]),
+            item_standard_deviation=float(self.item_standard_deviation[index]),
+            hedged_standard_deviation=float(self.hedged_standard_deviation[index]),
+            n_obs=int(self.n_obs[index]),
+            hac_lags=int(self.hac_lags[index]),
+        )
+
+
+def variance_reductions(
+    item_returns: FloatArray,
+    hedge_returns: FloatArray,
+    *,
+    hedge_notional: ArrayLike,
+    hac_lags: int | str = "auto",
+    min_obs: int = 30,
+    confidence_level: float = 0.95,
+) -> VarianceReductionBatch:
+    """Variance removed from each of a batch of items by a holding of one instrument.
+
+    Parameters
+    ----------
+    item_returns : float64 array of shape (n_items, n_obs) or (n_obs,)
+        Oldest first; NaN marks a missing session.
+    hedge_returns : float64 array of shape (n_obs,)
+        On the same sessions and in the same unit.
+    hedge_notional : array_like of float
+        Signed holding per unit of item, one or one an item.
+    hac_lags, min_obs, confidence_level
+        As in `variance_reduction`.
+
+    Returns
+    -------
+    VarianceReductionBatch
+    """
+    rows = HeldRows(item_returns, hedge_returns, hedge_notional)
+    open_unit(confidence_level, "confidence_level")
+    at_least(min_obs, 3, "min_obs")
+    floats = {name: np.zeros(rows.n_obs.size) for name in _REDUCTION_FLOATS}
+    lags = np.zeros(rows.n_obs.size, dtype=np.int64)
+    for sample in rows.samples(min_obs):
+        lags[sample.members] = resolve_lags(hac_lags, sample.hedge.size)
+        found = reduction_intervals(
+            sample.items, sample.hedged, int(lags[sample.members[0]]), confidence_level, 1
+        )
+        deviations = (sample.items.std(axis=1, ddof=1), sample.hedged.std(axis=1, ddof=1))
+        for name, values in zip(_REDUCTION_FLOATS, (*found, *deviations), strict=True):
+            floats[name][sample.members] = values
+    return VarianceReductionBatch(
+        **floats,
+        hedge_notional=rows.notional,
+        n_obs=rows.n_obs,
+        hac_lags=lags,
+        failures=tuple(rows.failures),
+    )
+
+
+_REDUCTION_FLOATS = (
+    "effectiveness",
+    "standard_error",
+    "ci_low",
+    "ci_high",
+    "item_standard_deviation",
+    "hedged_standard_deviation",
+)
 
 
 def variance_reduction(
@@ -71,30 +175,23 @@ def variance_reduction(
     Notes
     -----
     The interval is symmetric in the logarithm of the variance ratio, by the delta method with a
-    HAC variance of its influence function, so it allows for fat tails and clustered volatility and
-    never exceeds 1. In-sample effectiveness favors the in-sample ratio: see
-    `out_of_sample_effectiveness`.
+    HAC variance of its influence function (see `interval.reduction_intervals`), so it allows for
+    fat tails and clustered volatility and never exceeds 1. In-sample effectiveness favors the
+    in-sample ratio: see `out_of_sample_effectiveness`.
 
     References
     ----------
     Ederington, L. (1979), Journal of Finance 34.
     """
     item, hedge = series_pair(item_returns, hedge_returns, max(min_obs, 3))
-    open_unit(confidence_level, "confidence_level")
-    hedged = item + finite(hedge_notional, "hedge_notional") * hedge
-    refuse_constant(item)
-    lags = resolve_lags(hac_lags, item.shape[0])
-    value, error, low, high = variance_reductions(
-        item[np.newaxis, :], hedged[np.newaxis, :], lags, confidence_level, 1
-    )
-    return VarianceReduction(
-        effectiveness=Estimate(float(value[0]), float(error[0]), float(low[0]), float(high[0])),
-        hedge_notional=float(hedge_notional),
-        item_standard_deviation=float(item.std(ddof=1)),
-        hedged_standard_deviation=float(hedged.std(ddof=1)),
-        n_obs=item.shape[0],
-        hac_lags=lags,
-    )
+    return variance_reductions(
+        item,
+        hedge,
+        hedge_notional=finite(hedge_notional, "hedge_notional"),
+        hac_lags=hac_lags,
+        min_obs=max(min_obs, 3),
+        confidence_level=confidence_level,
+    ).at(0)
 
 
 def out_of_sample_effectiveness(

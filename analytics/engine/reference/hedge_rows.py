@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from analytics.engine import hedge
 from analytics.engine.reference.questions import Answers, Question, answer_named
-from analytics.engine.types import FloatArray
+from analytics.engine.types import TRADING_DAYS_PER_YEAR, FloatArray
 
 
 def _pair(question: Question) -> tuple[FloatArray, FloatArray]:
@@ -142,8 +144,8 @@ def _portfolio_hedge(question: Question) -> float | None:
         fitted = hedge.out_of_sample_effectiveness(
             item,
             instrument,
-            n_train=question.integer("train", "n_train", "split")
-            if any(question.has(name) for name in ("train", "n_train", "split"))
+            n_train=question.integer("train", "n_train", "split", "n_in")
+            if any(question.has(name) for name in ("train", "n_train", "split", "n_in"))
             else None,
             min_obs=3,
         )
@@ -176,27 +178,37 @@ def _portfolio_hedge(question: Question) -> float | None:
 
 
 def _reset_fund_hedge(question: Question) -> float:
-    third = question.matches(r"third.*|static.*") is not None
+    words = set(re.split(r"[-_]", question.output))
+    third = bool(words & {"third", "static"})
+    annual_drift = question.number("mu_annual", default=0.0)
+    drift = question.number(
+        "mu", "mu_day", "mu_daily", "drift", default=annual_drift / TRADING_DAYS_PER_YEAR
+    )
     result = hedge.reset_fund_hedge(
         question.number("m"),
         question.number("sigma"),
         question.integer("n"),
-        daily_drift=question.number("mu", "mu_day", "mu_daily", "drift", default=0.0),
+        daily_drift=drift,
         hedge_notional=question.number("h") if third and question.has("h") else None,
     )
     if third or question.has("h"):
         return result.static_effectiveness
-    if question.matches(r"he.*"):
+    if words & {"he", "rho2", "r2"}:
         return result.effectiveness
-    if question.matches(r"h([-_].*)?|hstar.*"):
+    if words & {"h", "hstar"}:
         return result.hedge_notional
-    if question.matches(r"beta.*|hbeta.*"):
+    if words & {"beta", "hbeta"}:
         return result.beta
     raise question.refuse()
 
 
 def _coverage(question: Question) -> float:
     multiple = question.number("m")
+    if question.matches(r".*(rebal|trade|count).*"):
+        band = hedge.coverage_band(
+            multiple, question.series("r"), band=question.number("band", default=0.10)
+        )
+        return float(band.n_trades)
     if question.has("r"):
         path = hedge.coverage_path(multiple, question.series("r"))
         approximate = question.matches(r"approx.*|cont.*") is not None
@@ -207,15 +219,15 @@ def _coverage(question: Question) -> float:
 
 
 def _hedge_cost(question: Question) -> float | None:
+    if question.has("es_u", "es_h"):
+        return hedge.cost_per_shortfall(
+            question.number("annual_cost", "cost"), question.number("es_u"), question.number("es_h")
+        )
     cost = hedge.hedge_cost(
         question.number("annual_cost", "cost"),
         question.number("sigma_u"),
         question.number("sigma_h"),
-        expected_shortfall_unhedged=question.inputs.get("es_u"),
-        expected_shortfall_hedged=question.inputs.get("es_h"),
     )
-    if question.matches(r"cost[-_]?es.*"):
-        return cost.per_expected_shortfall
     return cost.per_volatility if question.matches(r"cost[-_]?vol.*") else cost.per_variance
 
 
