@@ -323,6 +323,187 @@ def _horizon_beta(question: Question) -> float:
     raise question.refuse()
 
 
+def _linear_adjustment(question: Question) -> float:
+    vendor = question.matches(r".*(bbg|bloomberg|vendor).*") is not None
+    published = beta.VENDOR if vendor else beta.BLUME
+    rule = beta.LinearAdjustment(
+        "as asked",
+        question.number("a", "intercept", default=published.intercept),
+        question.number("b", "slope", default=published.slope),
+    )
+    if question.matches(r".*(prior|fix|mean).*"):
+        return rule.implied_prior_mean
+    errors = np.array([question.number("se", default=0.0)])
+    result = beta.blume_beta(np.array([question.number("beta", "raw")]), errors, rule).at(0)
+    if question.matches(r"(.*[-_])?(se|sd)"):
+        return result.beta.standard_error
+    return result.beta.value
+
+
+def _vasicek(question: Question) -> float:
+    prior = beta.BetaPrior(
+        "as asked",
+        question.number("prior_mean", "mu", default=1.0),
+        question.number("prior_sd", "sd0"),
+    )
+    raw = np.array([question.number("beta", "raw", default=prior.mean)])
+    result = beta.vasicek_beta(raw, np.array([question.number("se")]), prior).at(0)
+    if question.matches(r".*weight.*|w"):
+        return result.weight_of_raw
+    if question.matches(r"(.*[-_])?(sd|se|std)"):
+        return result.beta.standard_error
+    if question.matches(r"(.*[-_])?(lo|ci[-_]?lo|ci_low)"):
+        return result.beta.ci_low
+    if question.matches(r"(.*[-_])?(hi|ci[-_]?hi|ci_high)"):
+        return result.beta.ci_high
+    return result.beta.value
+
+
+# Rows state small samples; the product asks for more before it serves a summed beta.
+_LEAST_TO_SUM = 10
+
+
+def _dimson(question: Question) -> float:
+    lags = question.integer("lags", "lag")
+    leads = int(question.number("leads", "lead", default=0))
+    hac = question.matches(r"(?:.*[-_])?hac[-_]?(\d+)?.*")
+    asked = int(hac[1]) if hac and hac[1] else question.inputs.get("hac_lags", "auto")
+    result = beta.dimson_beta(
+        question.series("y"),
+        question.series("x"),
+        lags=lags,
+        leads=leads,
+        hac_lags=asked,
+        min_obs=max(_LEAST_TO_SUM, lags + leads + 3),
+    ).at(0)
+    if hac:
+        return result.beta.standard_error
+    if question.matches(r"(.*[-_])?se"):
+        return result.ols_standard_error
+    if question.matches(r"(.*[-_])?t(stat)?"):
+        return result.beta.value / result.ols_standard_error
+    if question.matches(r"(.*[-_])?r2|.*r_squared"):
+        return result.r_squared
+    if question.matches(r"(.*[-_])?n([-_]?obs)?"):
+        return float(result.n_obs)
+    if question.matches(r"(.*[-_])?(alpha|const|intercept)"):
+        return result.alpha
+    if question.matches(r".*(same|ols|plain|naive).*"):
+        return result.same_session_beta
+    # One slope by its place: b-lag1 or b-1 is the session before, lead1 or b+1 the one after.
+    place = question.matches(r"(?:b|beta|slope|coef)[-_]?(lag|lead|[-+])?[-_]?(\d+)")
+    if place is not None:
+        later = int(place[2]) * (-1 if place[1] in {"lag", "-"} else 1)
+        return result.slopes[lags + later]
+    return result.beta.value
+
+
+def _scholes_williams(question: Question) -> float:
+    y, x = question.series("y"), question.series("x")
+    result = beta.scholes_williams_beta(y, x, min_obs=_LEAST_TO_SUM).at(0)
+    if question.matches(r".*rho.*|.*autocorr.*"):
+        return result.autocorrelation
+    if question.matches(r"(.*[-_])?n([-_]?obs)?"):
+        return float(result.n_obs)
+    if question.matches(r"(.*[-_])?(b|beta|slope)?[-_]?(before|lag|m1|-1|lag[-_]?1)"):
+        return result.slopes[0]
+    if question.matches(r"(.*[-_])?(b0|same|slope[-_]?0|beta[-_]?0|0)"):
+        return result.slopes[1]
+    if question.matches(r"(.*[-_])?(b|beta|slope)?[-_]?(after|lead|p1|\+1|lead[-_]?1)"):
+        return result.slopes[2]
+    if question.matches(r"(.*[-_])?(se|hac).*"):
+        return result.beta.standard_error
+    return result.beta.value
+
+
+def _asynchronous(question: Question) -> float:
+    slopes = beta.asynchronous_slopes(
+        question.number("beta"), question.number("theta", "same_session_share")
+    )
+    if question.matches(r".*(lag|next|late|prev).*"):
+        return slopes.next_session
+    if question.matches(r".*(dimson|sum|total|sw|scholes).*"):
+        return slopes.dimson
+    if question.matches(r".*(same|day|ols|async|naive).*"):
+        return slopes.same_session
+    raise question.refuse()
+
+
+# A prior this wide is the diffuse start to more digits than rows state.
+_DIFFUSE = 1e5
+
+
+def _state_space(question: Question) -> float:
+    if question.number("prior_var", "P0", default=np.inf) < _DIFFUSE:
+        raise NotCoveredError("the engine's filter starts diffuse")
+    if question.has("x"):
+        return _walking_beta(question)
+    return _local_level(question)
+
+
+def _walking_beta(question: Question) -> float:
+    y, x = question.series("y"), question.series("x")
+    fit = least_squares(design(x[:, np.newaxis]), y[np.newaxis, :])
+    stated = question.inputs.get("h", question.inputs.get("var_eps"))
+    # The text stands for the residual variance of least squares.
+    residual_variance = float(fit.residual_standard_deviation[0] ** 2)
+    h = residual_variance if isinstance(stated, str) or stated is None else float(stated)
+    q = question.inputs.get("q_beta", question.inputs.get("q", question.inputs.get("var_eta")))
+    given = q is not None
+    result = beta.state_space_beta(
+        y,
+        x,
+        variance_ratio=float(q) / h if given else None,
+        observation_variance=h if given else None,
+        min_obs=4,
+    )
+    if question.matches(r".*q0.*|.*diff.*|.*ols.*|.*ident.*|.*gap.*") and (q == 0 or not given):
+        return result.at(0).beta.value - float(fit.coefficients[0, 1])
+    return _walk(question, result)
+
+
+def _local_level(question: Question) -> float:
+    y = question.series("y") if question.has("y") else _only_column(question)
+    given = question.has("var_eps") or question.has("h")
+    ratio = h = None
+    if given:
+        h = question.number("var_eps", "h")
+        ratio = question.number("var_eta", "q") / h
+    result = beta.state_space_beta(
+        y, np.ones_like(y), variance_ratio=ratio, observation_variance=h, intercept=False, min_obs=4
+    )
+    return _walk(question, result)
+
+
+def _only_column(question: Question) -> FloatArray:
+    for name in ("volume", "nile", "Nile", "level"):
+        try:
+            return question.column(name)
+        except NotCoveredError:
+            continue
+    raise question.refuse()
+
+
+def _walk(question: Question, result: beta.StateSpaceBatch) -> float:
+    last = result.at(0)
+    if question.matches(r"(.*[-_])?(ll|llf|log[-_]?lik\w*)([-_].*)?"):
+        return last.log_likelihood
+    if question.matches(r"(.*[-_])?(q|var[-_]eta|state[-_]var\w*|sigma2[-_]eta|level[-_]var)"):
+        return last.state_variance
+    if question.matches(r"(.*[-_])?(h|var[-_]eps|obs[-_]var\w*|sigma2[-_]eps)"):
+        return last.observation_variance
+    if question.matches(r"(.*[-_])?(ratio|snr|q[-_/]h)"):
+        return last.state_variance / last.observation_variance
+    if question.matches(r"(.*[-_])?(alpha|const|intercept)"):
+        return last.alpha
+    index = question.integer("index") if question.has("index") else int(result.last[0])
+    if question.matches(r"(.*[-_])?(p|var|variance|pt|p[-_]last)"):
+        return float(result.standard_deviation[0, index] ** 2)
+    if question.matches(r"(.*[-_])?(sd|se|std)"):
+        return float(result.standard_deviation[0, index])
+    return float(result.beta[0, index])
+
+
 def _gap(question: Question) -> float:
     asset, index = question.series("asset", "y"), question.series("index", "x")
     if question.matches(r".*wrong"):
@@ -352,8 +533,14 @@ ANSWERS: Answers = {
     "B04": _semiconductor_beta,
     "B05": _ewma,
     "B06": _rolling,
+    "B07": _linear_adjustment,
+    "B08": _vasicek,
+    "B09": _dimson,
+    "B10": _scholes_williams,
+    "B11": _asynchronous,
     "B12": _up_down,
     "B13": _two_factor,
+    "B14": _state_space,
     "B15": _look_through,
     "B16": _contribution,
     "B17": _portfolio_error,
