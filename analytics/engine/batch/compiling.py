@@ -1,0 +1,51 @@
+"""How kernels are compiled: on import, for declared types, once per machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from numba import njit, types
+from numpy.typing import NDArray
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+#: Arguments that a kernel reads: C-contiguous, and read-only ones (mapped files) are accepted.
+floats, floats2, floats3 = (types.Array(types.float64, n, "C", readonly=True) for n in (1, 2, 3))
+integers, integers2 = (types.Array(types.int64, n, "C", readonly=True) for n in (1, 2))
+narrow = types.Array(types.int32, 1, "C", readonly=True)
+#: Arguments that it writes.
+out, out2, out3, out4 = (types.Array(types.float64, n, "C") for n in (1, 2, 3, 4))
+single2, single4 = (types.Array(types.float32, n, "C") for n in (2, 4))
+integers_out, integers2_out = (types.Array(types.int64, n, "C") for n in (1, 2))
+codes, codes2, codes3 = (types.Array(types.int8, n, "C") for n in (1, 2, 3))
+short2 = types.Array(types.int16, 2, "C")
+flags2, flags3 = (types.Array(types.boolean, n, "C") for n in (2, 3))
+integer, real = types.int64, types.float64
+
+# Sums may be reordered into vectors and multiply-adds fused; NaN and infinity keep their meaning.
+_FASTMATH = {"reassoc", "nsz", "contract"}
+
+
+def kernel(*arguments: Any, returns: Any = types.void) -> Callable[[Function], Function]:
+    """Compile for these types alone: a call with others raises TypeError, it never compiles.
+
+    Without parameters in parentheses numba would compile at the first call, inside a request.
+    """
+    compiled: Callable[[Function], Function] = njit(
+        returns(*arguments), cache=True, nogil=True, fastmath=_FASTMATH, error_model="numpy"
+    )
+    return compiled
+
+
+helper: Callable[[Function], Function] = njit(
+    nogil=True, fastmath=_FASTMATH, error_model="numpy", inline="never"
+)
+"""A function that kernels of the same file call; compiled into them."""
+
+
+def contiguous(values: Any, dtype: Any) -> NDArray[Any]:
+    """Return `values` as a C-contiguous array of `dtype`, copied only if it is not one."""
+    array: NDArray[Any] = np.ascontiguousarray(values, dtype=dtype)
+    return array
