@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 from analytics.engine.bootstrap import optimal_block_length, stationary_growth
 from analytics.engine.checks import (
@@ -26,8 +26,8 @@ HORIZONS = (5, 15, 21, 63)
 QUANTILE_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 # Log growth of a wiped-out fund: far below any that recovers, small enough to add up exactly.
 _RUIN = -800.0
-# Groups of the interval for the expected drag (Ibragimov and Muller 2010).
-_GROUPS = 8
+# Groups of the interval for the expected drag: as many as stay apart by this many block lengths.
+_FEWEST_GROUPS, _MOST_GROUPS, _BLOCKS_PER_GROUP = 3, 8, 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +211,11 @@ def forward_distribution(
     sampling noise. A path's growth is ``prod(1 + m r + carry)``; quantiles are order statistics
     ``ceil(n q)``. The index's past drift is part of the past that is resampled.
 
+    A sample of n days holds few horizons of H days, which quantiles of resampled paths ignore. The
+    predictive intervals allow for it: their distances from the median, of log growth for the return
+    and of the drag itself, are stretched by ``t/z sqrt(1 + H/n)``, Student's quantile with
+    n/H - 1 degrees of freedom over the normal one, as for the next of n/H observations.
+
     References
     ----------
     Politis, D. and Romano, J. (1994), Journal of the American Statistical Association 89.
@@ -294,24 +299,32 @@ def _summary(
     outside = (1.0 - terms.confidence_level) / 2.0
     ranks = [_rank(n_paths, level) for level in terms.quantile_levels]
     low, high = _rank(n_paths, outside), _rank(n_paths, 1.0 - outside)
+    stretch = _stretch(terms)
     middle, tail = _rank(n_paths, 0.5), _rank(n_paths, 1.0 - terms.tail_level)
     ordered = np.partition(paths, sorted({*ranks, low, high, middle, tail}), axis=-1)
     drags = np.partition(drag, sorted({low, middle, high}), axis=-1)
+    growth = _log_of(ordered)
+    center = growth[..., middle]
+    with np.errstate(over="ignore"):
+        interval_low = np.expm1(center + stretch * (growth[..., low] - center))
+        interval_high = np.expm1(center + stretch * (growth[..., high] - center))
+    finite_result(interval_high, "the interval")
+    drag_center = drags[..., middle]
     return ForwardBatch(
         horizons=terms.horizons,
         mean_return=paths.mean(axis=-1),
         median_return=ordered[..., middle],
         quantile_returns=ordered[..., ranks],
-        interval_low=ordered[..., low],
-        interval_high=ordered[..., high],
+        interval_low=interval_low,
+        interval_high=interval_high,
         expected_shortfall=-ordered[..., : tail + 1].mean(axis=-1),
         probability_of_loss=(paths < 0.0).mean(axis=-1),
         probability_worse_than_static=(drag < 0.0).mean(axis=-1),
         probability_of_ruin=ruined.mean(axis=-1),
         mean_drag=drag.mean(axis=-1),
-        median_drag=drags[..., middle],
-        drag_low=drags[..., low],
-        drag_high=drags[..., high],
+        median_drag=drag_center,
+        drag_low=drag_center + stretch * (drags[..., low] - drag_center),
+        drag_high=drag_center + stretch * (drags[..., high] - drag_center),
         monte_carlo_standard_error=paths.std(axis=-1) / np.sqrt(n_paths),
         quantile_levels=terms.quantile_levels,
         confidence_level=terms.confidence_level,
@@ -321,6 +334,20 @@ def _summary(
         n_obs=terms.n_obs,
         seed=terms.seed,
     )
+
+
+def _stretch(terms: ForwardTerms) -> FloatArray:
+    """Widening of the intervals for the number of horizons in the sample, shape (n_horizons,)."""
+    inside = terms.n_obs / np.array(terms.horizons, dtype=np.float64)
+    level = 0.5 + terms.confidence_level / 2.0
+    widening: FloatArray = stdtrit(inside - 1.0, level) / ndtri(level) * np.sqrt(1.0 + 1.0 / inside)
+    return widening
+
+
+def _log_of(returns: FloatArray) -> FloatArray:
+    gone = returns <= -1.0
+    logs: FloatArray = np.where(gone, _RUIN, np.log1p(np.where(gone, 0.0, returns)))
+    return logs
 
 
 def _rank(count: int, level: float) -> int:
@@ -333,7 +360,7 @@ def expected_log_drag(
     horizon_days: int,
     *,
     confidence_level: float = 0.95,
-    min_obs: int = 120,
+    min_obs: int = 756,
 ) -> Estimate:
     """Expected log drag over a horizon, with a confidence interval.
 
@@ -356,9 +383,10 @@ def expected_log_drag(
     Notes
     -----
     Volatility clusters over months, which errors with a handful of lags miss. The sample is cut
-    into 8 consecutive groups, and Student's t with 7 degrees of freedom is applied to the logarithm
-    of their mean daily drags, which is close to symmetric; the interval is carried to the level of
-    the overall mean.
+    into q consecutive groups, and Student's t with q - 1 degrees of freedom is applied to the
+    logarithms of their mean daily drags, which are close to symmetric; the interval is carried to
+    the overall mean. q is 3 to 8, n over 40 automatic block lengths of the squared returns: the
+    longer the clusters, the fewer groups are independent.
 
     References
     ----------
@@ -368,7 +396,7 @@ def expected_log_drag(
     returns_above_ruin(returns, "index_returns")
     open_unit(confidence_level, "confidence_level")
     at_least(horizon_days, 1, "horizon_days")
-    enough(returns.shape[0], max(min_obs, 5 * _GROUPS), "index_returns")
+    enough(returns.shape[0], max(min_obs, 30), "index_returns")
     if multiple in {0.0, 1.0}:
         raise DegenerateInputError(
             f"a fund of multiple {multiple} does not drag", multiple=multiple
@@ -380,14 +408,19 @@ def expected_log_drag(
             f"the move in row {row} wipes the fund out; its expected log drag is infinite", row=row
         )
     daily = np.log1p(fund) - multiple * np.log1p(returns)
-    means = np.array([group.mean() for group in np.array_split(daily, _GROUPS)])
+    apart = returns.shape[0] / (
+        _BLOCKS_PER_GROUP * max(optimal_block_length(returns**2).stationary, 1.0)
+    )
+    n_groups = int(np.clip(apart, _FEWEST_GROUPS, _MOST_GROUPS))
+    means = np.array([group.mean() for group in np.array_split(daily, n_groups)])
     if not ((means < 0).all() or (means > 0).all()) or np.abs(means).min() < 1e-300:
         raise DegenerateInputError(
-            "the index stands still for an eighth of the window; widen it", series="index_returns"
+            "the index stands still for a large part of the window; widen it",
+            series="index_returns",
         )
     logs = np.log(np.abs(means))
-    spread = float(logs.std(ddof=1)) / np.sqrt(_GROUPS)
-    reach = float(stdtrit(_GROUPS - 1.0, 0.5 + confidence_level / 2.0)) * spread
+    spread = float(logs.std(ddof=1)) / float(np.sqrt(n_groups))
+    reach = float(stdtrit(n_groups - 1.0, 0.5 + confidence_level / 2.0)) * spread
     value = float(daily.mean()) * horizon_days
     bounds = sorted((value * float(np.exp(-reach)), value * float(np.exp(reach))))
     finite_result(np.array(bounds), "the interval")
