@@ -14,7 +14,16 @@ from analytics.engine.beta.asynchronous import (
     dimson_beta,
 )
 from analytics.engine.beta.ewma import EwmaBatch, EwmaBeta, ewma_beta, ewma_betas
-from analytics.engine.beta.horizon import horizon_beta, intraday_multiple
+from analytics.engine.beta.horizon import horizon_beta, intraday_multiple, n_day_beta
+from analytics.engine.beta.ladder import (
+    LADDER_STEPS,
+    BetaLadder,
+    ExposureCurves,
+    beta_ladder,
+    ladder_moves,
+    linear_curves,
+    option_curves,
+)
 from analytics.engine.beta.look_through import (
     LookThroughBeta,
     fund_exposure,
@@ -60,17 +69,20 @@ from analytics.engine.beta.up_down import UpDownBatch, UpDownBeta, up_down_beta,
 
 __all__ = [
     "BLUME",
+    "LADDER_STEPS",
     "VENDOR",
     "VENUE_CLOSE_UTC",
     "AsynchronousSlopes",
     "BetaBatch",
     "BetaEstimate",
+    "BetaLadder",
     "BetaPrior",
     "ClosingLags",
     "DimsonBatch",
     "DimsonBeta",
     "EwmaBatch",
     "EwmaBeta",
+    "ExposureCurves",
     "LinearAdjustment",
     "LookThroughBeta",
     "PortfolioBetaError",
@@ -86,6 +98,7 @@ __all__ = [
     "UpDownBatch",
     "UpDownBeta",
     "asynchronous_slopes",
+    "beta_ladder",
     "blume_beta",
     "closing_lags",
     "dimson_beta",
@@ -94,8 +107,12 @@ __all__ = [
     "fund_exposure",
     "horizon_beta",
     "intraday_multiple",
+    "ladder_moves",
+    "linear_curves",
     "look_through_beta",
+    "n_day_beta",
     "option_beta",
+    "option_curves",
     "option_exposure",
     "peer_prior",
     "portfolio_beta_standard_error",

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
+from analytics.engine.beta.ols import BetaBatch, semiconductor_beta
 from analytics.engine.checks import (
     at_least,
+    enough,
     finite,
     finite_result,
+    masked_rows,
+    masked_vector,
     not_negative,
+    returns_above_ruin,
 )
 from analytics.engine.errors import (
     DegenerateInputError,
     InvalidInputError,
 )
+from analytics.engine.regression import automatic_lags
 from analytics.engine.types import (
     TRADING_DAYS_PER_YEAR,
+    FloatArray,
 )
 
 
@@ -100,3 +107,70 @@ def intraday_multiple(multiple: float, index_return: float) -> float:
             multiple=multiple,
         )
     return multiple * (1.0 + index_return) / remaining
+
+
+def n_day_beta(
+    fund_returns: FloatArray,
+    index_returns: FloatArray,
+    n_days: int,
+    *,
+    min_blocks: int = 6,
+    confidence_level: float = 0.95,
+) -> BetaBatch:
+    """Realized beta of compounded n-day returns, such as those of daily-reset funds.
+
+    Parameters
+    ----------
+    fund_returns : float64 array of shape (n_funds, n_obs) or (n_obs,)
+        Simple daily returns as decimals, oldest first; NaN marks a missing session, which takes
+        every n-day return over it.
+    index_returns : float64 array of shape (n_obs,)
+        Likewise, on the same sessions.
+    n_days : int
+        1 is the daily beta.
+    min_blocks : int
+        Non-overlapping n-day returns that the sample must hold.
+    confidence_level : float
+
+    Returns
+    -------
+    BetaBatch
+        On all overlapping n-day returns; their count is `n_obs`. The HAC errors reach over
+        n_days - 1 lags at least: overlapping returns share days, and errors that ignore it are too
+        small by about sqrt(n_days). The effective degrees of freedom say how few independent
+        returns there are.
+
+    Raises
+    ------
+    InvalidInputError
+        If shapes disagree, a return is infinite or -100 % or less, or a parameter is out of range.
+    InsufficientDataError
+        If there are fewer than min_blocks times n_days sessions.
+
+    References
+    ----------
+    Hansen, L. and Hodrick, R. (1980), Forward exchange rates as optimal predictors of future spot
+    rates, Journal of Political Economy 88 (overlapping observations).
+    """
+    rows = masked_rows(fund_returns, "fund_returns")
+    index = masked_vector(index_returns, "index_returns", length=rows.shape[1])
+    at_least(n_days, 1, "n_days")
+    at_least(min_blocks, 3, "min_blocks")
+    returns_above_ruin(rows, "fund_returns")
+    returns_above_ruin(index, "index_returns")
+    enough(rows.shape[1], min_blocks * n_days, "index_returns")
+    overlapping = _overlapping(rows, n_days)
+    n_obs = overlapping.shape[1]
+    return semiconductor_beta(
+        overlapping,
+        _overlapping(index[np.newaxis, :], n_days)[0],
+        hac_lags=max(automatic_lags(n_obs), n_days - 1),
+        min_obs=max((min_blocks - 1) * n_days + 1, 3),
+        confidence_level=confidence_level,
+    )
+
+
+def _overlapping(returns: FloatArray, n_days: int) -> FloatArray:
+    growth = np.lib.stride_tricks.sliding_window_view(1.0 + returns, n_days, axis=1)
+    compounded: FloatArray = np.prod(growth, axis=2) - 1.0
+    return compounded

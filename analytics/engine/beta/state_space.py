@@ -173,9 +173,10 @@ def state_space_beta(
     Examples
     --------
     >>> x = np.sin(np.arange(80.0)) / 100
-    >>> walk = state_space_beta(1.5 * x + np.cos(np.arange(80.0) ** 2) / 1000, x, variance_ratio=0)
-    >>> round(walk.at(0).beta.value, 2)
-    1.49
+    >>> noise = np.cos(np.arange(80.0) ** 2) / 1000
+    >>> still = state_space_beta(1.5 * x + noise, x, variance_ratio=0.0).at(0)
+    >>> still.constant, round(still.beta.value, 4)
+    (True, 1.4984)
     """
     rows = masked_rows(portfolio_returns, "portfolio_returns")
     x_all = masked_vector(benchmark_returns, "benchmark_returns", length=rows.shape[1])
