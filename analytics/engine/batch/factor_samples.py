@@ -17,6 +17,8 @@ from analytics.engine.types import FloatArray, IntArray
 
 # Prefix sums carry rounding of this order, as in `beta.rolling`.
 _WINDOW_CONSTANT = 1e-12
+# Betas on a factor that moves by less would not fit single precision.
+_STILL = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,9 +48,13 @@ def factors(*regressors: FloatArray) -> Factors:
     InsufficientDataError, DegenerateInputError
     """
     stacked = np.stack(regressors)
+    shared = design(stacked.T)
     means = stacked.mean(axis=1)
     centered = stacked - means[:, np.newaxis]
-    shared = design(stacked.T)
+    if np.abs(centered).max(axis=1).min() < _STILL:
+        raise DegenerateInputError(
+            f"a factor stays within {_STILL:.0e} of its mean; check its unit and scale", std=0
+        )
     return Factors(
         centered,
         means,

@@ -27,13 +27,15 @@ from analytics.engine.batch.compiling import (
     real,
     single4,
 )
-from analytics.engine.checks import LARGEST_MAGNITUDE, SMALLEST_DEVIATION
+from analytics.engine.checks import SMALLEST_DEVIATION
 from analytics.engine.types import BoolArray, FloatArray, IntArray
 
 Codes = NDArray[np.int8]
 
 OK, INSUFFICIENT, DEGENERATE, NON_FINITE = range(4)
 
+# No daily return is larger; betas of what is would not fit single precision.
+_LARGEST_RETURN = 1e15
 # As in `regression`: a series is constant when its deviations are rounding of its level.
 _CONSTANT = 1e-13
 # A sum of changes that is rounding of its terms has canceled.
@@ -72,8 +74,13 @@ def _bartlett(scores: FloatArray, lags: int) -> float:
 
 
 @helper
-def _still(total: float, largest: float, n: int) -> bool:
-    return np.sqrt(total / n) <= max(_CONSTANT * largest, SMALLEST_DEVIATION)
+def _state(values: FloatArray, total: float) -> int:
+    """Return the status of a series whose squared deviations sum to `total`."""
+    squares = _dot(values, values)
+    if not squares <= _LARGEST_RETURN**2:
+        return NON_FINITE
+    constant = total <= max(_CONSTANT**2 * squares, values.size * SMALLEST_DEVIATION**2)
+    return DEGENERATE if constant else OK
 
 
 @helper
@@ -138,17 +145,12 @@ def screen(series: FloatArray, sources: IntArray, targets: IntArray, status: Cod
     """Flag series that are constant or absurd."""
     for i in range(sources.size):
         values = series[sources[i]]
-        largest = 0.0
-        for value in values:
-            largest = max(largest, abs(value))
-        if not largest <= LARGEST_MAGNITUDE:
-            status[targets[i]] = NON_FINITE
-            continue
         mean, total = _mean(values), 0.0
         for value in values:
             total += (value - mean) ** 2
-        if _still(total, largest, values.size):
-            status[targets[i]] = DEGENERATE
+        state = _state(values, total)
+        if state != OK:
+            status[targets[i]] = state
 
 
 @kernel(floats2, integers, integers, codes, floats2, floats, floats2, floats, integer, out2)
@@ -325,15 +327,16 @@ def rolling_betas(  # noqa: PLR0917
             window = windows[w]
             means, inverses = window_means[w], inverse_squares[w]
             beta, error = betas[row, w, 0], betas[row, w, 1]
+            share, freedom = 1.0 / window, 1.0 / (window - 2.0)
             for t in range(window - 1, n):
                 before = t + 1 - window
                 in_y = sum_y[t + 1] - sum_y[before]
                 in_xy = sum_xy[t + 1] - sum_xy[before] - means[t] * in_y
-                in_yy = sum_yy[t + 1] - sum_yy[before] - in_y * in_y / window
+                in_yy = sum_yy[t + 1] - sum_yy[before] - in_y * in_y * share
                 slope = in_xy * inverses[t]
                 beta[t] = slope
                 unexplained = max(in_yy - slope * in_xy, 0.0)
-                error[t] = np.sqrt(unexplained * inverses[t] / (window - 2.0))
+                error[t] = np.sqrt(unexplained * inverses[t] * freedom)
         beta, error = betas[row, windows.size, 0], betas[row, windows.size, 1]
         for t in range(n):
             inverse = inverse_moments[0, t]
@@ -445,17 +448,11 @@ def hedge_grid(  # noqa: PLR0917
                         growth *= 1.0 + values[day]
                     item[block] = growth - 1.0
             mean = _mean(item)
-            total, largest, sum_of_sizes = 0.0, 0.0, 0.0
+            total, sum_of_sizes = 0.0, 0.0
             for value in item:
                 total += (value - mean) ** 2
-                size = abs(value)
-                largest = max(largest, size)
-                sum_of_sizes += size
-            state = OK
-            if not largest <= LARGEST_MAGNITUDE:
-                state = NON_FINITE
-            elif _still(total, largest, m):
-                state = DEGENERATE
+                sum_of_sizes += abs(value)
+            state = _state(item, total)
             if state != OK:
                 for j in range(columns.size):
                     flags[row, columns[j], h] = state
@@ -508,29 +505,53 @@ def shortfall_components(  # noqa: PLR0917
 ) -> None:
     """Split expected shortfall among positions: each one's mean loss over the k worst sessions.
 
-    Of sessions that tie for the last place the earliest count, so that exactly k do.
+    Of sessions that tie for the last place the earliest count, so that exactly k do. Portfolios
+    share bad days: going through them day by day keeps the day's returns in the first cache.
     """
-    n = series.shape[1]
-    days = np.empty(n, dtype=np.int64)
-    for row in range(series.shape[0]):
+    n_books, n = series.shape
+    longest = 0
+    for row in range(n_books):
+        longest = max(longest, tail_sizes[row])
+    worst_days = np.zeros((n_books, max(longest, 1)), dtype=np.int64)
+    starts = np.zeros(n + 2, dtype=np.int64)
+    found = np.empty(n + 1, dtype=np.int64)
+    for row in range(n_books):
         if status[row] != OK:
             continue
         values, usable, worst = series[row], observed[row], -value_at_risk[row]
-        k, found = tail_sizes[row], 0
+        held = 0
         for t in range(n):
-            days[found] = t
-            found += usable[t] and values[t] < worst
-        for t in range(n):
-            if found == k:
+            found[held] = t
+            held += usable[t] and values[t] <= worst
+        surplus = held - tail_sizes[row]
+        for place in range(held - 1, -1, -1):
+            if surplus == 0:
                 break
-            if usable[t] and values[t] == worst:
-                days[found] = t
-                found += 1
-        begin, end = offsets[row], offsets[row + 1]
-        for i in range(found):
-            returns = by_session[days[i]]
-            share = 1.0 / (k * coverage[row, days[i]])
-            for position in range(begin, end):
+            if values[found[place]] == worst:
+                found[place] = n
+                surplus -= 1
+        kept = 0
+        for place in range(held):
+            if found[place] < n:
+                worst_days[row, kept] = found[place]
+                starts[found[place] + 2] += 1
+                kept += 1
+    for t in range(n + 1):
+        starts[t + 1] += starts[t]
+    members = np.empty(starts[n + 1], dtype=np.int64)
+    for row in range(n_books):
+        if status[row] == OK:
+            for place in range(tail_sizes[row]):
+                day = worst_days[row, place]
+                members[starts[day + 1]] = row
+                starts[day + 1] += 1
+    for day in range(n):
+        returns = by_session[day]
+        for member in range(starts[day], starts[day + 1]):
+            row = members[member]
+            share = 1.0 / (tail_sizes[row] * coverage[row, day])
+            for position in range(offsets[row], offsets[row + 1]):
                 components[position] += share * returns[instruments[position]]
-        for position in range(begin, end):
+    for row in range(n_books):
+        for position in range(offsets[row], offsets[row + 1]):
             components[position] *= -exposures[position]
