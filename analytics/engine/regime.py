@@ -487,7 +487,8 @@ def chow_test(y: FloatArray, x: FloatArray, n_before: int, *, min_obs: int = 10)
     together, first, second = (float(one.residual_sum_of_squares[0]) for one in fits)
     apart = first + second
     degrees = left.shape[0] - 4
-    if apart <= SMALLEST_DEVIATION**2:
+    # Residuals this small are rounding of the fit.
+    if apart <= max(1e-24 * float(fits[0].total_sum_of_squares[0]), SMALLEST_DEVIATION**2):
         raise DegenerateInputError("both sides fit exactly; there is no error to test with")
     statistic = max(together - apart, 0.0) / 2.0 / (apart / degrees)
     slopes = [float(one.coefficients[0, 1]) for one in fits[1:]]

@@ -22,6 +22,11 @@ def index(rng: np.random.Generator) -> FloatArray:
     return 0.02 * rng.standard_t(6, 1000)
 
 
+@pytest.fixture
+def long_index(rng: np.random.Generator) -> FloatArray:
+    return 0.02 * rng.standard_t(6, 1300)
+
+
 def test_the_distribution_of_normal_days_is_that_of_the_closed_law() -> None:
     rng = np.random.default_rng(8)
     days = rng.standard_normal(200_000)
@@ -150,21 +155,23 @@ def test_blocks_are_as_long_as_half_the_horizon_but_no_twelfth_of_the_sample() -
     assert leverage.forward_block_length(days[:252], 63) == 21.0
 
 
-def test_expected_drag_is_the_mean_of_daily_drags(index: FloatArray) -> None:
-    found = leverage.expected_log_drag(index, -3.0, 21)
-    assert found.value == pytest.approx(leverage.log_drag(-3.0, index).exact * 21 / 1000, rel=1e-12)
+def test_expected_drag_is_the_mean_of_daily_drags(long_index: FloatArray) -> None:
+    found = leverage.expected_log_drag(long_index, -3.0, 21)
+    assert found.value == pytest.approx(
+        leverage.log_drag(-3.0, long_index).exact * 21 / 1300, rel=1e-12
+    )
     assert found.ci_low < found.value < found.ci_high < 0
-    doubled = leverage.expected_log_drag(index, -3.0, 42)
+    doubled = leverage.expected_log_drag(long_index, -3.0, 42)
     assert doubled.ci_low == pytest.approx(2 * found.ci_low, rel=1e-12)
 
 
-def test_expected_drag_is_refused_without_drag_or_data(index: FloatArray) -> None:
+def test_expected_drag_is_refused_without_drag_or_data(long_index: FloatArray) -> None:
     with pytest.raises(DegenerateInputError, match="does not drag"):
-        leverage.expected_log_drag(index, 1.0, 21)
-    with pytest.raises(InsufficientDataError, match="where 756"):
-        leverage.expected_log_drag(index[:700], -3.0, 21)
+        leverage.expected_log_drag(long_index, 1.0, 21)
+    with pytest.raises(InsufficientDataError, match="where 1260"):
+        leverage.expected_log_drag(long_index[:700], -3.0, 21)
     with pytest.raises(DegenerateInputError, match="row 5 wipes"):
-        leverage.expected_log_drag(np.where(np.arange(1000) == 5, 0.4, index), -3.0, 21)
+        leverage.expected_log_drag(np.where(np.arange(1300) == 5, 0.4, long_index), -3.0, 21)
 
 
 @pytest.mark.parametrize("law", ["independent", "clustered"])

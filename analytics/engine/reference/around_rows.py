@@ -13,7 +13,7 @@ from analytics.engine.reference.questions import Answers, Question, answer_named
 
 # Valences of the words in the published examples of VADER (Hutto and Gilbert 2014, MIT license),
 # for checking the rules; not a lexicon.
-_EXAMPLE_VALENCES = {
+EXAMPLE_VALENCES = {
     "smart": 1.7,
     "handsome": 2.2,
     "funny": 1.9,
@@ -172,7 +172,7 @@ def _hamilton_filter(question: Question) -> float:
 
 def _vader(question: Question) -> float:
     if question.has("text"):
-        words = {**_EXAMPLE_VALENCES, **question.inputs.get("valences", {})}
+        words = {**EXAMPLE_VALENCES, **question.inputs.get("valences", {})}
         return sentiment.valence_score(str(question.inputs["text"]), words).compound
     return sentiment.normalized_valence(question.number("sum", "s", "valence"))
 
