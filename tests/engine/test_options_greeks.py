@@ -86,7 +86,8 @@ def test_higher_greeks_are_derivatives_of_the_lower(strike: float, is_call: bool
         def value(at: float) -> float:
             if which == "volatility":
                 return float(getattr(option_greeks(terms, at), name))
-            return float(getattr(option_greeks(replace(terms, **{which: at}), 0.45), name))
+            moved = replace(terms, spot=at) if which == "spot" else replace(terms, years=at)
+            return float(getattr(option_greeks(moved, 0.45), name))
 
         start = 0.45 if which == "volatility" else getattr(terms, which)
         return slope(value, start, 0.02 * start)
