@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from analytics.engine.errors import (
     InsufficientDataError,
     InvalidInputError,
 )
+from analytics.engine.returns import aligned_returns
 from analytics.engine.types import FloatArray
 
 Pair = tuple[FloatArray, FloatArray]
@@ -186,3 +188,15 @@ def test_a_benchmark_without_movement_is_degenerate(pair: Pair, level: float) ->
         beta.state_space_beta(pair[0], np.full(300, level)).at(0)
     with pytest.raises(DegenerateInputError, match="zero throughout"):
         beta.state_space_beta(pair[0], np.zeros(300), intercept=False).at(0)
+
+
+def test_the_walk_of_a_real_share_agrees_with_statsmodels(
+    market_levels: Callable[[str], tuple[list[str], FloatArray]],
+) -> None:
+    pair = aligned_returns(market_levels("NVDA")[1][-253:], market_levels("SOXX")[1][-253:])
+    y, x = pair.returns_y, pair.returns_x
+    result = beta.state_space_beta(y, x)
+    oracle = WalkingBeta(y, x, result.observation_variance[0], result.state_variance[0]).filtered()
+    assert_allclose(result.beta[0, 5:], oracle.filtered_state[1, 5:], rtol=1e-7)
+    sd = np.sqrt(oracle.filtered_state_cov[1, 1, 5:])
+    assert_allclose(result.standard_deviation[0, 5:], sd, rtol=1e-7)

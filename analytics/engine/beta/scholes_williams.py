@@ -21,6 +21,7 @@ from analytics.engine.errors import (
 )
 from analytics.engine.regression import (
     answerable_rows,
+    automatic_lags,
     bartlett_variance,
     common_samples,
     design,
@@ -96,6 +97,7 @@ class ScholesWilliamsBatch:
 
 # Below this 1 + 2 rho_1 the estimator divides by noise.
 _SMALLEST_DIVISOR = 0.1
+_LAG_FACTOR = 3
 
 
 def scholes_williams_beta(
@@ -115,6 +117,8 @@ def scholes_williams_beta(
     benchmark_returns : float64 array of shape (n_obs,)
         Likewise, on the same sessions.
     hac_lags : int or "auto"
+        "auto" is three times the usual rule: late trading leaves residuals whose neighbors are
+        negatively correlated, which few Bartlett lags understate.
     min_obs : int
         Fewest sessions with a portfolio return and three benchmark returns, at least 5.
     confidence_level : float
@@ -161,7 +165,11 @@ def scholes_williams_beta(
             rho = _neighbor_correlation(shifted, columns)
             weights = np.sum([side.influence[1] for side in designs], axis=0) / (1.0 + 2.0 * rho)
             x = neighbors[:, 1] - neighbors[:, 1].mean()
-            group_lags = resolve_lags(hac_lags, columns.size)
+            group_lags = (
+                min(_LAG_FACTOR * automatic_lags(columns.size), columns.size - 1)
+                if hac_lags == "auto"
+                else resolve_lags(hac_lags, columns.size)
+            )
             level = np.full(columns.size, 1.0 / np.sqrt(columns.size))
             law = sandwich_law(
                 weights,

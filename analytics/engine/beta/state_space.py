@@ -32,8 +32,8 @@ from analytics.engine.types import BoolArray, Estimate, Failure, FloatArray, Int
 # thousands of observations to one that is new every day.
 _SMALLEST_RATIO, _LARGEST_RATIO = 1e-8, 1e4
 _FIRST_GRID = 25
-_ZOOM_GRID = 7
-_ZOOMS = 10
+_ZOOM_GRID = 17
+_ZOOMS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +326,10 @@ class _Start:
         return intercept
 
     def _most_likely(self, residual: FloatArray) -> FloatArray:
-        """Maximize the likelihood over the ratio: a grid, then smaller grids about its best."""
+        """Maximize the likelihood over the logarithm of the ratio.
+
+        A grid, smaller grids about its best, and the vertex of the parabola through the last three.
+        """
         grid = np.linspace(np.log(_SMALLEST_RATIO), np.log(_LARGEST_RATIO), _FIRST_GRID)
         ratios = np.concatenate([[0.0], np.exp(grid)])[np.newaxis, :]
         likelihoods = self._profile(residual, ratios)
@@ -336,10 +339,16 @@ class _Start:
         for _ in range(_ZOOMS):
             around = best[:, np.newaxis] + step * np.linspace(-1.0, 1.0, _ZOOM_GRID)
             likelihoods = self._profile(residual, np.exp(around))
-            choice = np.argmax(likelihoods, axis=1)[:, np.newaxis]
+            choice = np.clip(np.argmax(likelihoods, axis=1), 1, _ZOOM_GRID - 2)[:, np.newaxis]
             best = np.take_along_axis(around, choice, axis=1)[:, 0]
             step *= 2.0 / (_ZOOM_GRID - 1)
-        found = np.take_along_axis(likelihoods, choice, axis=1)[:, 0]
+        before, found, after = (
+            np.take_along_axis(likelihoods, choice + k, axis=1)[:, 0] for k in (-1, 0, 1)
+        )
+        curvature = before - 2.0 * found + after
+        offset = np.zeros_like(best)
+        np.divide(0.5 * step * (before - after), curvature, out=offset, where=curvature < 0.0)
+        best = best + np.clip(offset, -step, step)
         at_edge = best < np.log(_SMALLEST_RATIO) + _EDGE
         ratio: FloatArray = np.where((at_zero >= found) | at_edge, 0.0, np.exp(best))
         return ratio
