@@ -68,6 +68,9 @@ def facts_append(
             for row in rows:
                 copy.write_row(row)
                 offered += 1
+        # The planner knows nothing of the new rows and little of a table that has just grown:
+        # guessing it empty, it would read the whole of it once per row. Look keys up instead.
+        cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(
             f"CREATE TEMPORARY TABLE {delta} ON COMMIT DROP AS"
             f" SELECT t.id AS replaced_id, {merged} FROM {stage} s LEFT JOIN {table} t"
@@ -79,6 +82,7 @@ def facts_append(
             f"UPDATE {table} t SET superseded_at = now() FROM {delta} d WHERE t.id = d.replaced_id"
         )
         corrected = cursor.rowcount
+        cursor.execute("SET LOCAL enable_seqscan TO DEFAULT")
         cursor.execute(
             f"INSERT INTO {table} ({names}, client_id, source, recorded_at)"
             f" SELECT {names}, %s, %s, now() FROM {delta}",

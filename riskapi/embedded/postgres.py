@@ -34,7 +34,14 @@ _SETTINGS = {
     "unix_socket_permissions": "0700",
 }
 #: For data that nobody will miss: a test session's.
-VOLATILE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+#: No statistics either: taken of tables that a test has filled and rolled back they call them
+#: empty, and every later plan reads whole tables once per row.
+VOLATILE = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+}
 
 
 def find_binaries() -> Path:
