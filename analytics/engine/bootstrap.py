@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analytics.engine.checks import (
     SMALLEST_DEVIATION,
@@ -189,7 +190,8 @@ def stationary_growth(
 
     Notes
     -----
-    Blocks start anywhere with equal probability, wrap around the end and have geometric lengths.
+    Blocks start anywhere with equal probability, wrap around the end and have geometric lengths,
+    both drawn with 32 bits.
     Only the sums matter, so a block costs two look-ups in prefix sums, however long it is. Random
     numbers are SplitMix64, one stream for every 4,096 paths.
 
@@ -210,18 +212,21 @@ def stationary_growth(
         raise InvalidInputError(
             f"mean_block must be at least 1, got {mean_block}", argument="mean_block"
         )
-    from analytics.engine.bootstrap_kernels import stationary_sums
+    from analytics.engine.bootstrap_kernels import GUIDE_BITS, stationary_sums
 
     n_chunks = -(-n_paths // PATHS_PER_CHUNK)
     seeds = np.random.SeedSequence(seed).generate_state(n_chunks, np.uint64)
     sums = np.empty((growth.shape[0], days.shape[0], n_paths))
     prefix = _prefix_sums(growth, int(days[-1]))
+    thresholds = _length_thresholds(mean_block, int(days[-1]))
+    rows = np.arange(1 << GUIDE_BITS, dtype=np.uint64) << np.uint64(32 - GUIDE_BITS)
+    guide = np.searchsorted(thresholds, rows, side="right")
 
     def run(chunk: int) -> None:
         first = chunk * PATHS_PER_CHUNK
         last = min(first + PATHS_PER_CHUNK, n_paths)
         stationary_sums(
-            prefix, growth.shape[1], days, 1.0 / mean_block, seeds[chunk], first, last, sums
+            prefix, growth.shape[1], days, thresholds, guide, seeds[chunk], first, last, sums
         )
 
     if threads == 1:
@@ -231,6 +236,17 @@ def stationary_growth(
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(run, range(n_chunks)))
     return sums
+
+
+def _length_thresholds(mean_block: float, longest: int) -> NDArray[np.uint64]:
+    """32-bit bounds of a uniform draw for geometric block lengths, the last beyond any draw.
+
+    Blocks are cut at the longest horizon, so longer lengths need no bounds of their own.
+    """
+    lengths = np.arange(1.0, longest)
+    shorter = 1.0 - (1.0 - 1.0 / mean_block) ** lengths
+    bounds = np.rint(shorter * 2.0**32).astype(np.uint64)
+    return np.append(bounds, np.uint64(2**32))
 
 
 def _prefix_sums(growth: FloatArray, longest: int) -> FloatArray:

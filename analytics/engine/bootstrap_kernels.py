@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from analytics.engine.types import FloatArray, IntArray
 
@@ -11,21 +12,16 @@ from analytics.engine.types import FloatArray, IntArray
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
-_S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
-_TO_UNIT = 1.0 / 9007199254740992.0
-
-
-@njit("float64(uint64)", cache=True, inline="always")
-def _unit(state: np.uint64) -> float:
-    """Uniform in [0, 1) with 53 bits from a counter."""
-    z = (state ^ (state >> _S30)) * _MIX_1
-    z = (z ^ (z >> _S27)) * _MIX_2
-    z = z ^ (z >> _S31)
-    return np.float64(z >> _S11) * _TO_UNIT
+_S30, _S27, _S31, _S32 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(32)
+_LOW = np.uint64(0xFFFFFFFF)
+# Bits of a draw that pick a row of the guide to block lengths.
+GUIDE_BITS = 12
+_GUIDE_SHIFT = np.uint64(32 - GUIDE_BITS)
 
 
 @njit(
-    "void(float64[:,::1], int64, int64[::1], float64, uint64, int64, int64, float64[:,:,::1])",
+    "void(float64[:,::1], int64, int64[::1], uint64[::1], int64[::1], uint64, int64, int64, "
+    "float64[:,:,::1])",
     cache=True,
     nogil=True,
 )
@@ -33,7 +29,8 @@ def stationary_sums(  # noqa: PLR0917 - kernels take no keywords
     prefix: FloatArray,
     n_obs: int,
     horizons: IntArray,
-    restart_probability: float,
+    thresholds: NDArray[np.uint64],
+    guide: IntArray,
     seed: np.uint64,
     first: int,
     last: int,
@@ -41,13 +38,13 @@ def stationary_sums(  # noqa: PLR0917 - kernels take no keywords
 ) -> None:
     """Fill ``out[:, :, first:last]`` with sums over stationary-bootstrap paths.
 
-    `prefix` is (n_obs + longest + 1, n_series), `out` (n_series, n_horizons, n_paths).
+    `prefix` is (n_obs + longest + 1, n_series), `out` (n_series, n_horizons, n_paths). One 64-bit
+    draw makes a block: its upper half the start, its lower half u the length, which is 1 plus the
+    number of `thresholds` at or below u; `guide` says where to begin counting.
     """
     n_series = prefix.shape[1]
     n_horizons = horizons.shape[0]
     longest = horizons[n_horizons - 1]
-    always = restart_probability >= 1.0
-    scale = 0.0 if always else 1.0 / np.log1p(-restart_probability)
     total = np.empty(n_series)
     state = seed
     for path in range(first, last):
@@ -56,15 +53,15 @@ def stationary_sums(  # noqa: PLR0917 - kernels take no keywords
         horizon = 0
         while done < longest:
             state += _GOLDEN
-            start = np.int64(_unit(state) * n_obs)
-            length = longest - done
-            if always:
-                length = 1
-            else:
-                state += _GOLDEN
-                drawn = 1.0 + np.floor(np.log(1.0 - _unit(state)) * scale)
-                if drawn < length:
-                    length = np.int64(drawn)
+            z = (state ^ (state >> _S30)) * _MIX_1
+            z = (z ^ (z >> _S27)) * _MIX_2
+            z = z ^ (z >> _S31)
+            start = np.int64(((z >> _S32) * np.uint64(n_obs)) >> _S32)
+            u = z & _LOW
+            row = guide[u >> _GUIDE_SHIFT]
+            while thresholds[row] <= u:
+                row += 1
+            length = min(row + 1, longest - done)
             while horizon < n_horizons and horizons[horizon] <= done + length:
                 stop = start + horizons[horizon] - done
                 for series in range(n_series):

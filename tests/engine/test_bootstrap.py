@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from arch.bootstrap import StationaryBootstrap
@@ -62,9 +64,10 @@ def test_series_without_a_block_length_are_refused(
 
 
 def _paths(returns: FloatArray, mean_block: float, n_paths: int) -> FloatArray:
-    return stationary_growth(
+    paths = stationary_growth(
         np.log1p(3.0 * returns), [63], mean_block=mean_block, n_paths=n_paths, seed=3
-    )[0, 0]
+    )
+    return np.ravel(paths)
 
 
 def test_paths_have_the_distribution_of_arch(rng: np.random.Generator) -> None:
@@ -107,13 +110,12 @@ def test_blocks_start_everywhere_and_have_geometric_lengths() -> None:
 
 def test_paths_depend_on_the_seed_and_not_on_threads_or_their_number() -> None:
     growth = np.random.default_rng(1).normal(0, 0.02, (2, 500))
-    settings = {"mean_block": 9.0, "seed": 5}
-    one = stationary_growth(growth, [5, 63], n_paths=10_000, threads=1, **settings)
-    two = stationary_growth(growth, [5, 63], n_paths=10_000, threads=2, **settings)
-    assert_array_equal(one, two)
-    longer = stationary_growth(growth, [5, 63], n_paths=20_000, **settings)
+    paths = partial(stationary_growth, growth, [5, 63], mean_block=9.0)
+    one = paths(n_paths=10_000, seed=5, threads=1)
+    assert_array_equal(one, paths(n_paths=10_000, seed=5, threads=2))
+    longer = paths(n_paths=20_000, seed=5)
     assert_array_equal(one[..., :8192], longer[..., :8192])
-    other = stationary_growth(growth, [5, 63], n_paths=10_000, mean_block=9.0, seed=6)
+    other = paths(n_paths=10_000, seed=6)
     assert (one != other).all(axis=(0, 1)).mean() > 0.99
 
 

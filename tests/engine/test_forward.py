@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -70,10 +72,8 @@ def test_the_interval_is_widened_for_the_horizons_in_the_sample(index: FloatArra
 
 
 def test_funds_share_their_days_and_appear_in_any_order(index: FloatArray) -> None:
-    settings = {"horizons": [5, 21], "n_paths": 3_000, "seed": 4}
-    both = leverage.forward_distribution(index, [3.0, -3.0], **settings)
-    swapped = leverage.forward_distribution(index, [-3.0, 3.0], **settings)
-    alone = leverage.forward_distribution(index, [-3.0], **settings)
+    answer = partial(leverage.forward_distribution, index, horizons=[5, 21], n_paths=3_000, seed=4)
+    both, swapped, alone = answer([3.0, -3.0]), answer([-3.0, 3.0]), answer([-3.0])
     for name in ("mean_return", "median_return", "expected_shortfall", "drag_low"):
         assert_allclose(getattr(both, name), getattr(swapped, name)[::-1], rtol=1e-12)
         assert_allclose(getattr(both, name)[1], getattr(alone, name)[0], rtol=1e-12)

@@ -122,7 +122,7 @@ def test_parameters_that_are_none_are_refused(
 
 
 def _calm_wild_calm(rng: np.random.Generator) -> FloatArray:
-    return rng.standard_normal(700) * np.repeat([0.01, 0.03, 0.01], [400, 100, 200])
+    return np.asarray(rng.standard_normal(700) * np.repeat([0.01, 0.03, 0.01], [400, 100, 200]))
 
 
 def test_a_regime_begins_and_ends_with_hysteresis(rng: np.random.Generator) -> None:
