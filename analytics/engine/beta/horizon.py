@@ -18,6 +18,7 @@ from analytics.engine.checks import (
 from analytics.engine.errors import (
     DegenerateInputError,
     InvalidInputError,
+    NonFiniteResultError,
 )
 from analytics.engine.regression import automatic_lags
 from analytics.engine.types import (
@@ -146,6 +147,8 @@ def n_day_beta(
         If shapes disagree, a return is infinite or -100 % or less, or a parameter is out of range.
     InsufficientDataError
         If there are fewer than min_blocks times n_days sessions.
+    NonFiniteResultError
+        If compounding overflows.
 
     References
     ----------
@@ -172,5 +175,11 @@ def n_day_beta(
 
 def _overlapping(returns: FloatArray, n_days: int) -> FloatArray:
     growth = np.lib.stride_tricks.sliding_window_view(1.0 + returns, n_days, axis=1)
-    compounded: FloatArray = np.prod(growth, axis=2) - 1.0
+    with np.errstate(over="ignore"):
+        compounded: FloatArray = np.prod(growth, axis=2) - 1.0
+    if np.isinf(compounded).any():
+        raise NonFiniteResultError(
+            "compounded returns are not representable; returns are decimals (0.01 is 1 %)",
+            result="the compounded return",
+        )
     return compounded
