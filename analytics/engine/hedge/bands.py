@@ -8,11 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from analytics.engine.bootstrap import optimal_block_length, stationary_growth
-from analytics.engine.checks import at_least, enough, finite, open_unit, returns_above_ruin
+from analytics.engine.checks import (
+    SMALLEST_DEVIATION,
+    at_least,
+    enough,
+    finite,
+    open_unit,
+    returns_above_ruin,
+)
 from analytics.engine.errors import DegenerateInputError, InsufficientDataError, InvalidInputError
 from analytics.engine.hedge.horizon import HORIZONS
 from analytics.engine.hedge.samples import series_pair
 from analytics.engine.hedge.tails import tail_count, tail_measures
+from analytics.engine.regression import constant_rows
 from analytics.engine.types import Failure, FloatArray, IntArray
 
 
@@ -170,14 +178,14 @@ def _effectiveness_bands(
     item_variance = np.einsum("st,st->s", item, item)
     hedge_variance = np.einsum("st,st->s", hedge, hedge)
     covariance = np.einsum("st,st->s", item, hedge)
-    varied = (item_variance > 0.0) & (hedge_variance > 0.0)
+    varied = ~constant_rows(item_variance, periods[0]) & ~constant_rows(hedge_variance, periods[1])
     if not varied.any():
         raise DegenerateInputError(
             "item or hedge is constant over the sample, so there is no variance to remove", std=0
         )
     s, f, c = item_variance[varied], hedge_variance[varied], covariance[varied]
-    designated = -(2.0 * hedge_notional * c + hedge_notional**2 * f) / s
-    return _band(designated, confidence_level), _band(c**2 / (s * f), confidence_level)
+    designated = -hedge_notional * (2.0 * c / s + hedge_notional * (f / s))
+    return _band(designated, confidence_level), _band((c / s) * (c / f), confidence_level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +263,7 @@ def tail_reduction_bands(
     for before, after in zip(
         tail_measures(item[rows], k), tail_measures(hedged[rows], k), strict=True
     ):
-        losing = before > 0.0
+        losing = before > SMALLEST_DEVIATION**2
         reductions = 1.0 - after[losing] / before[losing]
         bands.append(_band(reductions, confidence_level) if losing.any() else None)
     value_at_risk, expected_shortfall, semivariance = bands
