@@ -91,7 +91,7 @@ def _held(  # noqa: PLR0917 - one call
     ).at(0, 0)
     fund = float(np.prod(1.0 + MULTIPLE * future) - 1.0)
     drag = fund - MULTIPLE * float(np.prod(1.0 + future) - 1.0)
-    expected = expected_log_drag(past, MULTIPLE, horizon)
+    expected = expected_log_drag(past, MULTIPLE, horizon, min_obs=n_obs)
     yield ahead.interval_low <= fund <= ahead.interval_high
     yield ahead.drag_low <= drag <= ahead.drag_high
     yield expected.ci_low <= truth <= expected.ci_high
