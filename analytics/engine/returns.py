@@ -107,6 +107,65 @@ def aligned_returns(level_y: FloatArray, level_x: FloatArray) -> AlignedReturns:
     return AlignedReturns(simple_returns(y[common]), simple_returns(x[common]), common)
 
 
+# A halving in a day without a split is unheard of for an index of shares and rare for one share.
+_LARGEST_LOG_MOVE = 0.5
+
+
+def refuse_jumps(
+    levels: FloatArray,
+    name: str,
+    *,
+    daily_multiple: float = 1.0,
+    largest_log_move: float = _LARGEST_LOG_MOVE,
+) -> None:
+    """Refuse adjusted levels with a jump that looks like a missing or doubled corporate action.
+
+    Parameters
+    ----------
+    levels : float64 array of shape (n_sessions,)
+        Total-return levels, adjusted for splits and distributions; NaN where there is no price.
+    name : str
+        Of the argument, for the message.
+    daily_multiple : float
+        Of a leveraged or inverse fund: its moves may be this many times as large.
+    largest_log_move : float
+        Of ``|ln(level/previous)|`` over one session at a multiple of 1. Over a gap of g sessions
+        sqrt(g) times as much passes.
+
+    Raises
+    ------
+    InvalidInputError
+        Naming the session, the ratio and the whole-number split it is nearest to.
+
+    Notes
+    -----
+    A forgotten 2-for-1 split moves the logarithm by 0.69, a 1-for-15 by 2.7. One such day decides a
+    beta: an outlier of k standard deviations weighs k^2.
+
+    Examples
+    --------
+    >>> refuse_jumps(np.array([10.0, 10.5, 9.9]), "level_y")
+    """
+    array = masked_vector(levels, name)
+    rows = np.flatnonzero(~np.isnan(array))
+    steps = simple_returns(array[rows])
+    moves = np.log1p(steps)
+    largest = max(abs(daily_multiple), 1.0) * largest_log_move * np.sqrt(np.diff(rows))
+    beyond = np.flatnonzero(np.abs(moves) > largest)
+    if beyond.size:
+        first = int(beyond[0])
+        growth = float(1.0 + steps[first])
+        nearest = max(round(growth if growth > 1.0 else 1.0 / growth), 2)
+        ratio = f"1-for-{nearest}" if growth > 1.0 else f"{nearest}-for-1"
+        raise InvalidInputError(
+            f"{name} goes to {growth:.4g} times its level at session {int(rows[first + 1])}, near "
+            f"a {ratio} split; record the corporate action, correct the price, or mark it missing",
+            argument=name,
+            session=int(rows[first + 1]),
+            growth=growth,
+        )
+
+
 def portfolio_returns(
     panel_returns: FloatArray, exposures: FloatArray, *, min_coverage: float = 0.5
 ) -> PortfolioReturns:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from analytics.engine.errors import InsufficientDataError, InvalidInputError
-from analytics.engine.returns import aligned_returns, block_returns, portfolio_returns
+from analytics.engine.returns import aligned_returns, block_returns, portfolio_returns, refuse_jumps
+from analytics.engine.types import FloatArray
 
 
 def test_price_dates_are_intersected_before_returns_are_taken() -> None:
@@ -81,3 +84,31 @@ def test_blocks_compound_and_leave_the_oldest_rest_out() -> None:
     blocks = block_returns(np.array([0.5, 0.1, 0.2, -0.1, 0.3]), 2)
     assert_allclose(blocks, [1.1 * 1.2 - 1, 0.9 * 1.3 - 1], rtol=1e-13)
     assert block_returns(np.zeros((3, 5)), 6).shape == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("factor", "split"), [(0.5, "2-for-1"), (15.0, "1-for-15"), (1 / 3, "3-for-1")]
+)
+def test_a_split_that_was_not_recorded_is_refused(factor: float, split: str) -> None:
+    levels = np.exp(np.cumsum(np.random.default_rng(3).normal(0, 0.02, 60)))
+    refuse_jumps(levels, "level_y")
+    levels[40:] *= factor
+    with pytest.raises(InvalidInputError, match=rf"level_y .* session 40, near a {split} split"):
+        refuse_jumps(levels, "level_y")
+
+
+def test_a_triple_fund_may_move_three_times_as_far_and_a_gap_further() -> None:
+    crash = np.array([100.0, 44.0, 45.0])
+    with pytest.raises(InvalidInputError, match="session 1"):
+        refuse_jumps(crash, "level_y")
+    refuse_jumps(crash, "level_y", daily_multiple=-3.0)
+    refuse_jumps(np.array([100.0, np.nan, np.nan, 44.0]), "level_y")
+
+
+@pytest.mark.parametrize(
+    ("ticker", "multiple"), [("SOXX", 1), ("NVDA", 1), ("SOXL", 3), ("SOXS", -3)]
+)
+def test_fifteen_years_of_real_levels_have_no_jump(
+    market_levels: Callable[[str], tuple[list[str], FloatArray]], ticker: str, multiple: float
+) -> None:
+    refuse_jumps(market_levels(ticker)[1], ticker, daily_multiple=multiple)
