@@ -63,16 +63,26 @@ def reduction_intervals(
     net = hedged - hedged.mean(axis=1, keepdims=True)
     item_variance = np.einsum("pt,pt->p", item, item) / n_obs
     ratio = np.einsum("pt,pt->p", net, net) / n_obs / item_variance
-    influence = (net**2 - ratio[:, np.newaxis] * item**2) / item_variance[:, np.newaxis] / n_obs
-    white = bartlett_variance(influence, 0)
+    influence = net * net
+    influence -= ratio[:, np.newaxis] * (item * item)
+    # Scaled by the largest: fourth powers of a near-perfect hedge's influence would underflow.
+    largest = np.abs(influence).max(axis=1)
+    scale = np.where(largest > 0.0, largest, 1.0)
+    influence /= scale[:, np.newaxis]
+    squares = influence * influence
+    white = squares.sum(axis=1)
+    fourth = np.einsum("pt,pt->p", squares, squares)
+    kurtosis = np.divide(n_obs * fourth, white**2, out=np.ones_like(white), where=white > 0.0)
     variance = np.maximum(white, bartlett_variance(influence, lags))
-    standard_error = np.sqrt(variance * small_sample_factor(n_obs, n_coefficients))
+    standard_error = (
+        np.sqrt(variance * small_sample_factor(n_obs, n_coefficients))
+        * scale
+        * (largest > 0.0)
+        / item_variance
+        / n_obs
+    )
     informative = ratio > np.finfo(np.float64).tiny
     relative = np.divide(standard_error, ratio, out=np.zeros_like(ratio), where=informative)
-    # Scaled by the largest: fourth powers of a near-perfect hedge's influence would underflow.
-    largest = np.abs(influence).max(axis=1, keepdims=True)
-    scaled = np.divide(influence, largest, out=np.ones_like(influence), where=largest > 0.0)
-    kurtosis = n_obs * np.sum(scaled**4, axis=1) / np.sum(scaled**2, axis=1) ** 2
     freedom = np.full_like(ratio, n_obs - n_coefficients)
     np.divide(2.0 * n_obs, kurtosis - 1.0, out=freedom, where=kurtosis > 1.0 + 2.0 / n_obs)
     multiplier = stdtrit(np.minimum(freedom, n_obs - n_coefficients), 0.5 + confidence_level / 2.0)

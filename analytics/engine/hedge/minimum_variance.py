@@ -9,6 +9,7 @@ import numpy as np
 from analytics.engine.checks import at_least, enough, masked_rows, masked_vector, open_unit
 from analytics.engine.errors import EngineError, error_from
 from analytics.engine.hedge.interval import reduction_intervals
+from analytics.engine.hedge.samples import in_parts
 from analytics.engine.regression import (
     answerable_rows,
     bartlett_variance,
@@ -164,7 +165,7 @@ def minimum_variance_hedge(
     failures: list[Failure | None] = [None] * n_rows
     for members, columns in common_samples(~np.isnan(rows) & ~np.isnan(hedge)):
         n_obs[members] = columns.size
-        items, instrument = rows[np.ix_(members, columns)], hedge[columns]
+        instrument = hedge[columns]
         try:
             enough(columns.size, min_obs, "the common sample of item and hedge")
             factor = design(instrument[:, np.newaxis])
@@ -173,26 +174,33 @@ def minimum_variance_hedge(
             for member in members:
                 failures[member] = error.failure
             continue
-        answered, varying = answerable_rows(members, items, failures, "item_returns")
-        fit = least_squares(factor, varying)
-        slope = fit.coefficients[:, 1]
-        scores = fit.residuals * factor.influence[1]
-        hac = np.sqrt(bartlett_variance(scores, group_lags) * small_sample_factor(columns.size, 2))
-        half_width = student_quantile(confidence_level, columns.size - 2) * hac
-        reduction = reduction_intervals(varying, fit.residuals, group_lags, confidence_level, 2)
-        lags[answered] = group_lags
-        for name, values in zip(
-            _HEDGE_FLOATS,
-            (
-                slope,
-                -slope,
-                fit.standard_errors[:, 1],
-                hac,
-                slope - half_width,
-                slope + half_width,
-                *reduction,
-            ),
-            strict=True,
-        ):
-            floats[name][answered] = values
+        quantile = student_quantile(confidence_level, columns.size - 2)
+        for part in in_parts(members):
+            answered, varying = answerable_rows(
+                part, rows[np.ix_(part, columns)], failures, "item_returns"
+            )
+            if not answered.size:
+                continue
+            fit = least_squares(factor, varying)
+            slope = fit.coefficients[:, 1]
+            scores = fit.residuals * factor.influence[1]
+            hac = np.sqrt(
+                bartlett_variance(scores, group_lags) * small_sample_factor(columns.size, 2)
+            )
+            reduction = reduction_intervals(varying, fit.residuals, group_lags, confidence_level, 2)
+            lags[answered] = group_lags
+            for name, values in zip(
+                _HEDGE_FLOATS,
+                (
+                    slope,
+                    -slope,
+                    fit.standard_errors[:, 1],
+                    hac,
+                    slope - quantile * hac,
+                    slope + quantile * hac,
+                    *reduction,
+                ),
+                strict=True,
+            ):
+                floats[name][answered] = values
     return HedgeBatch(**floats, n_obs=n_obs, hac_lags=lags, failures=tuple(failures))
