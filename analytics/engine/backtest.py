@@ -193,10 +193,40 @@ def christoffersen_independence(exceptions: BoolArray) -> LikelihoodRatio:
     hits = _hits(exceptions)
     enough(hits.shape[0], 2, "exceptions")
     before, after = hits[:-1], hits[1:]
-    n00 = float(np.sum(~before & ~after))
-    n01 = float(np.sum(~before & after))
-    n10 = float(np.sum(before & ~after))
-    n11 = float(np.sum(before & after))
+    return independence_of_counts(
+        int(np.sum(~before & ~after)),
+        int(np.sum(~before & after)),
+        int(np.sum(before & ~after)),
+        int(np.sum(before & after)),
+    )
+
+
+def independence_of_counts(
+    calm_calm: int, calm_hit: int, hit_calm: int, hit_hit: int
+) -> LikelihoodRatio:
+    """Christoffersen's independence test from counts of days and the days after them.
+
+    Parameters
+    ----------
+    calm_calm, calm_hit, hit_calm, hit_hit : int
+        n00, n01, n10, n11: pairs of days by whether the first and the second is an exception.
+
+    Returns
+    -------
+    LikelihoodRatio
+        One degree of freedom.
+
+    Raises
+    ------
+    InsufficientDataError
+        If there are no pairs.
+    """
+    names = ("calm_calm", "calm_hit", "hit_calm", "hit_hit")
+    counts = (calm_calm, calm_hit, hit_calm, hit_hit)
+    n00, n01, n10, n11 = (
+        float(at_least(count, 0, name)) for count, name in zip(counts, names, strict=True)
+    )
+    enough(sum(counts), 1, "calm_calm")
     pooled = (n01 + n11) / (n00 + n01 + n10 + n11)
     after_calm = n01 / (n00 + n01) if n00 + n01 else 0.0
     after_hit = n11 / (n10 + n11) if n10 + n11 else 0.0

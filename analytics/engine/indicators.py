@@ -9,6 +9,7 @@ import numpy as np
 
 from analytics.engine.checks import (
     at_least,
+    bounded,
     enough,
     finite_array,
     finite_result,
@@ -347,7 +348,7 @@ def breadth(
     An instrument's own history counts for its average and extremes from before it joined; the
     instrument counts in the breadth while it is a member.
     """
-    prices = masked_rows(closes, "closes")
+    prices = bounded(masked_rows(closes, "closes"), "closes")
     member = np.asarray(is_member)
     if member.dtype != np.bool_ or member.shape != prices.shape:
         raise InvalidInputError(

@@ -118,7 +118,19 @@ def _component(question: Question) -> float:
     return float(parts.components[leg])
 
 
+def _independence(question: Question) -> float:
+    if question.has("n00"):
+        test = backtest.independence_of_counts(
+            *(question.integer(name) for name in ("n00", "n01", "n10", "n11"))
+        )
+    else:
+        test = backtest.christoffersen_independence(question.series("hits", "exceptions") != 0)
+    return test.p_value if question.matches(r".*[-_]p([-_]?val.*)?") else test.statistic
+
+
 def _kupiec(question: Question) -> float | None:
+    if any(question.has(name) for name in ("n00", "hits", "exceptions")):
+        return _independence(question)
     total = question.integer("T", "n")
     p = question.number("p")
     if question.matches(r".*(hi|lo)"):
