@@ -360,6 +360,21 @@ def test_a_batch_of_up_and_down_betas_equals_one_by_one(pair: Pair) -> None:
         batch.at(4)
 
 
+@given(st.integers(0, 2**32 - 1), st.floats(0.01, 50))
+def test_ewma_and_sided_betas_scale_with_leverage(seed: int, scale: float) -> None:
+    y, x = np.random.default_rng(seed).normal(0, 0.02, (2, 120))
+    sides, scaled = (beta.up_down_beta(k * y, x, min_obs_per_side=20) for k in (1.0, scale))
+    ewma, scaled_ewma = (beta.ewma_beta(k * y, x).beta for k in (1.0, scale))
+    for plain, moved in (
+        (sides.down, scaled.down),
+        (sides.difference, scaled.difference),
+        (ewma, scaled_ewma),
+    ):
+        assert_allclose(moved.value, scale * plain.value, rtol=1e-9, atol=1e-12)
+        assert_allclose(moved.ci_high, scale * plain.ci_high, rtol=1e-8, atol=1e-11)
+    assert_allclose(sides.difference.value, sides.down.value - sides.up.value, rtol=1e-12)
+
+
 def test_the_up_down_difference_uses_one_error_for_both_sides(pair: Pair) -> None:
     y, x = pair
     side = (x > x.mean()).astype(float)

@@ -9,7 +9,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from analytics.engine import beta, hedge, leverage
+from analytics.engine import beta, hedge, leverage, stress
 from analytics.engine.errors import EngineError
 from analytics.engine.types import FloatArray
 
@@ -33,7 +33,19 @@ MEASURES: dict[str, Callable[[FloatArray, FloatArray], object]] = {
     "two factors": lambda y, x: beta.two_factor_beta(y, x, np.sin(np.arange(120.0))),
     "rolling": lambda y, x: beta.rolling_beta(y, x, 30),
     "ewma": beta.ewma_beta,
+    "ewma batch": lambda y, x: beta.ewma_betas(np.stack([y, x]), x),
     "up and down": lambda y, x: beta.up_down_beta(y, x, min_obs_per_side=5),
+    "up and down batch": lambda y, x: beta.up_down_betas(np.stack([y, x]), x, min_obs_per_side=5),
+    "summed": lambda y, x: beta.dimson_beta(np.stack([y, x]), x, lags=1, leads=1),
+    "three slopes": lambda y, x: beta.scholes_williams_beta(np.stack([y, x]), x),
+    "walk": lambda y, x: beta.state_space_beta(np.stack([y, x]), x),
+    "level": lambda y, x: beta.state_space_beta(y, x, intercept=False),
+    "five days": lambda y, x: beta.n_day_beta(np.stack([y, x]), x, 5),
+    "shrunk": lambda y, x: beta.vasicek_beta(y, np.abs(x), beta.BetaPrior("peers", 1.0, 0.3)),
+    "peers": lambda y, x: beta.peer_prior("peers", y, np.abs(x)),
+    "ladder": lambda y, x: beta.beta_ladder(
+        y, beta.linear_curves(np.ones(120), x, beta.ladder_moves(0.03)), 1e6
+    ),
     "weighted": lambda y, x: beta.portfolio_beta_standard_error(
         np.stack([y, x], axis=1), np.ones(2), np.sin(np.arange(120.0))
     ),
@@ -41,6 +53,17 @@ MEASURES: dict[str, Callable[[FloatArray, FloatArray], object]] = {
     "reduction": lambda y, x: hedge.variance_reduction(y, x, hedge_notional=0.3),
     "tails": lambda y, x: hedge.tail_reduction(y, x, hedge_notional=0.3),
     "regression test": lambda y, x: hedge.regression_test(y, x, hedge_notional=0.3),
+    "reductions": lambda y, x: hedge.variance_reductions(np.stack([y, x]), x, hedge_notional=0.3),
+    "tail batch": lambda y, x: hedge.tail_reductions(np.stack([y, x]), x, hedge_notional=0.3),
+    "tests": lambda y, x: hedge.regression_tests(np.stack([y, x]), x, hedge_notional=0.3),
+    "horizon bands": lambda y, x: hedge.horizon_bands(
+        y, x, hedge_notional=0.3, seed=1, horizons=[5], n_samples=100
+    ),
+    "tail bands": lambda y, x: hedge.tail_reduction_bands(
+        y, x, hedge_notional=0.3, seed=1, n_samples=100
+    ),
+    "coverage band": lambda y, x: hedge.coverage_band(-3.0, x),
+    "stress": lambda y, x: stress.fund_stress(-3.0, np.stack([y, x])),
     "offset": hedge.dollar_offset,
     "blocks": lambda y, x: hedge.horizon_blocks(y, x, hedge_notional=0.3),
     "out of sample": hedge.out_of_sample_effectiveness,
