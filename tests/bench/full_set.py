@@ -12,7 +12,7 @@ from numba import njit
 from scipy.sparse import csr_array
 
 from analytics.engine.batch import statistics
-from analytics.engine.batch.factor_samples import tail_quantiles
+from analytics.engine.batch.factor_samples import tails
 from analytics.engine.batch.full_set import FullSet, Run, full_set, prepare, warm_up
 from analytics.engine.batch.panel_tiles import panel_tiles
 from analytics.engine.batch.portfolio_returns import (
@@ -248,7 +248,7 @@ def _stages(prepared: Run, batch: Books, done: FullSet) -> dict[str, Callable[[]
     status = np.zeros(batch.n_portfolios, dtype=np.int8)
     rows: tuple[Any, ...] = (returns.series, members, members, status)
     scratch = np.empty_like(returns.series)
-    tail_sizes = np.array([tail_size(SESSIONS, level) for level in (0.95, 0.975, 0.99)])
+    tail_sizes, quantiles = tails(SESSIONS, prepared.settings.confidence_levels)
     assert sample.sides is not None
     sides, windows = sample.sides, sample.windows
     (_, _, blocks), *_ = prepared.hedge_groups
@@ -284,7 +284,7 @@ def _stages(prepared: Run, batch: Books, done: FullSet) -> dict[str, Callable[[]
             windows.inverse_squares, windows.decay, windows.inverse_moments, done.rolling,
         ),
         "risk": lambda: statistics.series_risk(
-            *rows, tail_sizes, tail_quantiles(tail_sizes, SESSIONS), tables["risk"]
+            *rows, tail_sizes, quantiles, tables["risk"]
         ),
         "hedges": lambda: statistics.hedge_grid(
             *rows[:3], blocks.horizons, blocks.starts, blocks.tail_sizes, blocks.quantiles,

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
+from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -43,6 +46,24 @@ helper: Callable[[Function], Function] = njit(
     nogil=True, fastmath=_FASTMATH, error_model="numpy", inline="never"
 )
 """A function that kernels of the same file call; compiled into them."""
+
+
+@intrinsic
+def prefetch(_: Any, array: Any, __: Any, ___: Any) -> Any:  # type: ignore[misc]
+    """Ask for the cache line of ``array[i, j]``, which will be read soon."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = signature.args[0]
+        table = context.make_array(kind)(context, builder, arguments[0])
+        place = cgutils.get_item_pointer(context, builder, kind, table, list(arguments[1:]))
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        takes = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function = cgutils.get_or_insert_function(builder.module, takes, "llvm.prefetch.p0")
+        # For reading, to be kept in every cache, as data.
+        builder.call(function, [builder.bitcast(place, byte), word(0), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp), generate
 
 
 def contiguous(values: Any, dtype: Any) -> NDArray[Any]:

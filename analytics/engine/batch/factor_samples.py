@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
 
+from analytics.engine.batch.statistics import declining_sums
 from analytics.engine.checks import SMALLEST_DEVIATION, enough
 from analytics.engine.errors import DegenerateInputError
 from analytics.engine.regression import constant_rows, design
 from analytics.engine.returns import block_returns
 from analytics.engine.tail_risk import tail_size
-from analytics.engine.types import FloatArray, IntArray
+from analytics.engine.types import BoolArray, FloatArray, IntArray
 
 # Prefix sums carry rounding of this order, as in `beta.rolling`.
 _WINDOW_CONSTANT = 1e-12
@@ -132,6 +133,8 @@ class Windows:
     inverse_moments : float64 array of shape (2, n_obs)
         One over the weighted sum of squares, 0 where there is no answer; the sum of fourth powers
         with squared weights.
+    valid : bool array of shape (n_windows + 1, n_obs)
+        Where there is a beta, that with declining weights last.
     """
 
     factor: FloatArray
@@ -141,11 +144,7 @@ class Windows:
     means: FloatArray
     inverse_squares: FloatArray
     inverse_moments: FloatArray
-
-    @property
-    def valid(self) -> np.typing.NDArray[np.bool_]:
-        """Return where there is a beta, shape (n_windows + 1, n_obs)."""
-        return np.vstack([self.inverse_squares, self.inverse_moments[:1]]) > 0.0
+    valid: BoolArray
 
 
 def windows(x: FloatArray, lengths: tuple[int, ...], decay: float, min_obs: int) -> Windows:
@@ -162,23 +161,20 @@ def windows(x: FloatArray, lengths: tuple[int, ...], decay: float, min_obs: int)
         moving = squares > max(_WINDOW_CONSTANT * total, SMALLEST_DEVIATION**2)
         means[row, length - 1 :] = sums / length
         np.divide(1.0, squares, out=inverses[row, length - 1 :], where=moving)
-    moments = np.stack([_declining(x**2, decay), _declining(x**4, decay * decay)])
+    moments = np.empty((2, n_obs))
+    declining_sums(x**2, decay, moments[0])
+    declining_sums(x**4, decay * decay, moments[1])
     answered = (moments[0] > SMALLEST_DEVIATION**2) & (np.arange(n_obs) >= min_obs - 1)
     moments[0] = np.divide(1.0, moments[0], out=np.zeros(n_obs), where=answered)
     places = np.array(lengths, dtype=np.int64)
-    return Windows(x, centered, places, decay, means, inverses, moments)
+    valid = np.vstack([inverses, moments[:1]]) > 0.0
+    return Windows(x, centered, places, decay, means, inverses, moments, valid)
 
 
 def _window_sums(values: FloatArray, length: int) -> FloatArray:
     prefix = np.concatenate([[0.0], np.cumsum(values)])
     sums: FloatArray = prefix[length:] - prefix[:-length]
     return sums
-
-
-def _declining(values: FloatArray, decay: float) -> FloatArray:
-    """Return sums with weights that decline into the past."""
-    sums = itertools.accumulate(values.tolist(), lambda total, value: decay * total + value)
-    return np.fromiter(sums, dtype=np.float64, count=values.shape[0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -247,6 +243,13 @@ def hedge_blocks(
         np.ascontiguousarray(np.hstack(influences)),
         np.ascontiguousarray(np.stack(moments, axis=1)),
     )
+
+
+@functools.lru_cache(maxsize=256)
+def tails(n_obs: int, levels: tuple[float, ...]) -> tuple[IntArray, FloatArray]:
+    """Return k at each confidence level, and the normal quantile where such a tail begins."""
+    sizes = np.array([tail_size(n_obs, level) for level in levels], dtype=np.int64)
+    return sizes, tail_quantiles(sizes, n_obs)
 
 
 def tail_quantiles(sizes: IntArray, lengths: int | list[int]) -> FloatArray:

@@ -27,7 +27,7 @@ from analytics.engine.batch.factor_samples import (
     factors,
     hedge_blocks,
     sides,
-    tail_quantiles,
+    tails,
     windows,
 )
 from analytics.engine.batch.panel_tiles import PanelTiles, panel_tiles
@@ -455,6 +455,8 @@ def _groups(returns: BookReturns, available: BoolArray) -> Iterator[_Group]:
     if complete.size:
         yield _group(returns, complete, np.flatnonzero(available), complete=True)
     ragged = np.flatnonzero(returns.n_excluded)
+    if not ragged.size:
+        return
     for members, sessions in common_samples(returns.observed[ragged] & available):
         yield _group(returns, ragged[members], sessions, complete=False)
 
@@ -510,7 +512,8 @@ def _betas(run: Run, result: FullSet, group: _Group) -> None:
     if group.n_obs == run.panel.n_obs:
         _rolling(result, rows, sample.windows)
         result.rolling_valid[targets] = sample.windows.valid
-        result.rolling_valid[targets[status[targets] != 0]] = False
+        if status[targets].any():
+            result.rolling_valid[targets[status[targets] != 0]] = False
     else:
         _ragged_rolling(run, result, group, sample.windows)
 
@@ -608,22 +611,20 @@ def _risk(run: Run, result: FullSet, group: _Group) -> None:
     if group.n_obs < settings.min_obs:
         result.risk_status[group.targets] = statistics.INSUFFICIENT
         return
-    sizes = [tail_size(group.n_obs, level) for level in settings.confidence_levels]
-    tail_sizes = np.array(sizes, dtype=np.int64)
+    sizes, quantiles = tails(group.n_obs, settings.confidence_levels)
     rows = (group.series, group.sources, group.targets, result.risk_status)
     statistics.screen(*rows)
-    statistics.series_risk(
-        *rows, tail_sizes, tail_quantiles(tail_sizes, group.n_obs), _columns(result.risk)
-    )
+    statistics.series_risk(*rows, sizes, quantiles, _columns(result.risk))
 
 
 def _components(run: Run, result: FullSet, batch: Books) -> None:
     settings, returns = run.settings, result.returns
     level = settings.confidence_levels.index(settings.component_level)
     name = risk_fields(settings)[3 + level]
-    n_obs = run.panel.n_obs - returns.n_excluded
-    counts, places = np.unique(n_obs, return_inverse=True)
-    sizes = np.array([tail_size(max(int(n), 1), settings.component_level) for n in counts])
+    sizes = [
+        tail_size(n_obs, settings.component_level)
+        for n_obs in (run.panel.n_obs - returns.n_excluded).tolist()
+    ]
     statistics.shortfall_components(
         returns.series,
         returns.coverage,
@@ -634,7 +635,7 @@ def _components(run: Run, result: FullSet, batch: Books) -> None:
         run.panel.by_session,
         result.risk_status,
         contiguous(result.risk[name], np.float64),
-        contiguous(sizes[places], np.int64),
+        contiguous(sizes, np.int64),
         result.components,
     )
 

@@ -17,10 +17,9 @@ from analytics.engine.batch.compiling import (
     short2,
 )
 from analytics.engine.checks import (
+    LARGEST_MAGNITUDE,
     SMALLEST_DEVIATION,
     at_least,
-    bounded,
-    masked_rows,
     masked_vector,
 )
 from analytics.engine.errors import InvalidInputError
@@ -54,7 +53,7 @@ def ragged_rolling_betas(
 
     Parameters
     ----------
-    series : float64 array of shape (n_series, n_obs)
+    series : float64 array of shape (n_series, n_obs) or (n_obs,)
         Simple daily returns as decimals, oldest first; NaN where missing.
     benchmark_returns : float64 array of shape (n_obs,)
     window : int
@@ -77,7 +76,11 @@ def ragged_rolling_betas(
     same pairs: taking the variance of all benchmark sessions instead, as `rolling().cov()` over
     `rolling().var()` does, biases beta wherever a return is missing.
     """
-    rows = bounded(masked_rows(series, "series"), "series")
+    rows = contiguous(np.atleast_2d(series), np.float64)
+    if rows.ndim != 2:
+        raise InvalidInputError(
+            f"series must have one or two dimensions, got shape {rows.shape}", argument="series"
+        )
     x = masked_vector(benchmark_returns, "benchmark_returns", length=rows.shape[1])
     at_least(window, 3, "window")
     fewest = at_least(window if min_obs is None else min_obs, 3, "min_obs")
@@ -89,14 +92,18 @@ def ragged_rolling_betas(
         )
     beta, standard_error = np.empty(rows.shape), np.empty(rows.shape)
     n_obs = np.empty(rows.shape, dtype=np.int16)
-    rolling_windows(
-        contiguous(rows, np.float64), contiguous(x, np.float64), window, fewest,
-        beta, standard_error, n_obs,
-    )  # fmt: skip
+    benchmark = contiguous(x, np.float64)
+    refused = rolling_windows(rows, benchmark, window, fewest, beta, standard_error, n_obs)
+    if refused:
+        raise InvalidInputError(
+            f"series has {refused} entries that are infinite or above {LARGEST_MAGNITUDE:.0e}; "
+            "mark missing ones as NaN",
+            argument="series",
+        )
     return RaggedRollingBetas(beta, standard_error, n_obs)
 
 
-@kernel(floats2, floats, integer, integer, out2, out2, short2)
+@kernel(floats2, floats, integer, integer, out2, out2, short2, returns=integer)
 def rolling_windows(  # noqa: PLR0917 - numba takes arguments by place
     series: FloatArray,
     benchmark: FloatArray,
@@ -105,8 +112,13 @@ def rolling_windows(  # noqa: PLR0917 - numba takes arguments by place
     betas: FloatArray,
     errors: FloatArray,
     counts: NDArray[np.int16],
-) -> None:
-    """Six prefix sums in one pass, then every window from their differences, in vectors."""
+) -> int:
+    """Six prefix sums in one pass, then every window from their differences, in vectors.
+
+    Moments are multiplied by the count m, which leaves one division and one root a window. Returns
+    how many entries are no returns.
+    """
+    refused = 0
     n = series.shape[1]
     sums = np.zeros((6, n + 1))
     s0, s1, s2, s3, s4, s5 = sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]
@@ -116,6 +128,7 @@ def rolling_windows(  # noqa: PLR0917 - numba takes arguments by place
         pairs, total_x, total_y = 0.0, 0.0, 0.0
         for t in range(n):
             x, y = benchmark[t], values[t]
+            refused += abs(y) > LARGEST_MAGNITUDE
             both = x == x and y == y  # noqa: PLR0124 - false for NaN alone
             pairs += 1.0 if both else 0.0
             total_x += x if both else 0.0
@@ -141,15 +154,15 @@ def rolling_windows(  # noqa: PLR0917 - numba takes arguments by place
         for t in range(window - 1, n):
             before = t + 1 - window
             m = s0[t + 1] - s0[before]
-            inverse = 1.0 / max(m, 1.0)
             in_x, in_y = s1[t + 1] - s1[before], s2[t + 1] - s2[before]
-            ssx = s3[t + 1] - s3[before] - in_x * in_x * inverse
-            sxy = s4[t + 1] - s4[before] - in_x * in_y * inverse
-            ssy = s5[t + 1] - s5[before] - in_y * in_y * inverse
-            answered = m >= min_obs and ssx > floor
-            inverse_x = 1.0 / (ssx if answered else 1.0)
-            slope = sxy * inverse_x if answered else 0.0
-            unexplained = max(ssy - slope * sxy, 0.0) if answered else 0.0
+            ssx = m * (s3[t + 1] - s3[before]) - in_x * in_x
+            sxy = m * (s4[t + 1] - s4[before]) - in_x * in_y
+            ssy = m * (s5[t + 1] - s5[before]) - in_y * in_y
+            answered = m >= min_obs and ssx > floor * m
+            inverse = 1.0 / (ssx * (m - 2.0) if answered else 1.0)
+            slope = sxy * inverse * (m - 2.0) if answered else 0.0
             beta[t] = slope
-            error[t] = np.sqrt(unexplained * inverse_x / max(m - 2.0, 1.0))
+            unexplained = max(ssy - slope * sxy, 0.0) if answered else 0.0
+            error[t] = np.sqrt(unexplained * inverse)
             count[t] = np.int16(m) if answered else 0
+    return refused

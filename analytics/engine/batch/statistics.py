@@ -347,6 +347,15 @@ def rolling_betas(  # noqa: PLR0917
             error[t] = np.sqrt(max(meat, 0.0)) * inverse
 
 
+@kernel(floats, real, out)
+def declining_sums(values: FloatArray, decay: float, sums: FloatArray) -> None:
+    """Write sums over the past with declining weights."""
+    total = 0.0
+    for t in range(values.size):
+        total = decay * total + values[t]
+        sums[t] = total
+
+
 @kernel(floats2, integers, integers, codes, integers, floats, out2)
 def series_risk(
     series: FloatArray,

@@ -62,6 +62,13 @@ def test_windows_out_of_range_are_refused(window: int, min_obs: int | None) -> N
         ragged_rolling_betas(np.zeros((1, 50)), np.zeros(50), window, min_obs=min_obs)
 
 
+def test_what_is_no_return_is_refused() -> None:
+    rows = np.zeros((2, 50))
+    rows[1, 3], rows[0, 4] = np.inf, -1e70
+    with pytest.raises(InvalidInputError, match="2 entries that are infinite"):
+        ragged_rolling_betas(rows, np.zeros(50), 10)
+
+
 def test_a_window_longer_than_the_history_has_no_answer() -> None:
     got = ragged_rolling_betas(np.ones((2, 50)), np.ones(50), 60)
     assert not got.n_obs.any()
