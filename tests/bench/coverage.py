@@ -9,11 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from tests.bench import coverage_beta, coverage_hedge
+from tests.bench import coverage_beta, coverage_hedge, coverage_leverage
 
 TABLES: Mapping[str, Callable[[int], Iterator[str]]] = {
     "beta": coverage_beta.table,
     "hedge": coverage_hedge.table,
+    "leverage": coverage_leverage.table,
 }
 SAMPLES = 4000
 

@@ -1,6 +1,6 @@
 """How often the served intervals of a reset fund cover the truth, with calm and clustered days.
 
-`python3 manage.py python -m tests.bench.coverage_leverage` prints the table of the methodology.
+`python3 manage.py python -m tests.bench.coverage leverage` prints the table of the methodology.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from analytics.engine.leverage import expected_log_drag, forward_distribution
 from analytics.engine.types import FloatArray
@@ -97,25 +95,13 @@ def _held(  # noqa: PLR0917 - one call
     yield expected.ci_low <= truth <= expected.ci_high
 
 
-def main() -> None:
-    """Print the table."""
-    table = Table(title="95 % intervals of a -3x fund: share that covered the truth, percent")
-    for heading in ("daily returns", "n_obs", "days ahead", "samples", "fund return", "drag"):
-        table.add_column(heading)
-    table.add_column("expected log drag")
+def table(samples: int) -> Iterator[str]:
+    """Lines of the methodology's table."""
+    yield "| Daily returns | n_obs | Days ahead | Fund return | Drag | Expected log drag |\n"
+    yield "| --- | --- | --- | --- | --- | --- |\n"
     for name in LAWS:
         for n_obs in (756, 1_260, 2_520):
             for horizon in (5, 21, 63):
-                found = coverage(name, n_obs, horizon, 2_000)
-                table.add_row(
-                    name,
-                    str(n_obs),
-                    str(horizon),
-                    str(found.n_samples),
-                    *(f"{100.0 * share:.1f}" for share in found.shares),
-                )
-    Console().print(table)
-
-
-if __name__ == "__main__":
-    main()
+                shares = coverage(name, n_obs, horizon, samples).shares
+                percent = " | ".join(f"{100.0 * share:.1f}" for share in shares)
+                yield f"| {name} | {n_obs:,} | {horizon} | {percent} |\n"

@@ -19,7 +19,7 @@ HULL = {
 }
 CLOSES = [float(value) for value in 50 + np.cumsum(np.sin(np.arange(40.0)))]
 FILTER = {"r": [0.005, -0.04], "P": [[0.95, 0.1], [0.05, 0.9]], "sigma": [0.01, 0.03]}
-GNP = {"dataset": "Hamilton 1989 GNP (statsmodels test data rgnp)"}
+GNP: dict[str, object] = {"dataset": "Hamilton 1989 GNP (statsmodels test data rgnp)"}
 SAMPLE = np.random.default_rng(4).normal(0, 0.01, 60)
 LEGS = {"dataset": "D", "weights": {"a": 0.6, "b": 0.4}, "alpha": 0.95}
 
