@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import QuantLib
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import integrate, stats
@@ -14,7 +14,7 @@ from scipy import integrate, stats
 from analytics.engine.errors import InvalidInputError
 from analytics.engine.hedge import (
     HedgeInstrument,
-    Path,
+    IndexPath,
     compare_hedges,
     reset_fund_hedge,
     sized_legs,
@@ -108,7 +108,7 @@ def test_chop_costs_a_reset_fund_its_variance_and_others_nothing() -> None:
     found = compare_hedges(
         HEDGES, notional=MILLION, annual_volatility=0.48, moves=[0.0], horizons=[10]
     )
-    choppy = found.paths.index(Path.CHOPPY)
+    choppy = found.paths.index(IndexPath.CHOPPY)
     for name, tolerance in (("bear1x", 0.02), ("bear3x", 0.05)):
         hedge = found.hedge(name)
         expected = 10 * hedge.reset_variance_cost_per_day
@@ -223,6 +223,7 @@ def test_effectiveness_of_a_put_is_the_integral_over_the_index() -> None:
     assert hedge.effectiveness[0] == pytest.approx(1 - variances[1] / variances[0], rel=1e-6)
 
 
+@settings(max_examples=15)
 @given(st.floats(1e3, 1e9))
 def test_money_scales_with_the_notional(notional: float) -> None:
     pair = [HEDGES[2], HEDGES[5]]

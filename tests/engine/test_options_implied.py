@@ -41,7 +41,8 @@ def test_a_volatility_comes_back_from_its_price_as_well_as_the_price_holds_it(
     assume(batch.upper_bound[0] - price[0] > 1e-6)
     found = implied_volatilities(batch, price).at(0)
     again = option_prices(batch, found)
-    assert_allclose(again, price, rtol=1e-12)
+    # Far from the money a price is the difference of two larger numbers, rounded.
+    assert_allclose(again, price, rtol=1e-12, atol=1e-16)
 
 
 @pytest.mark.parametrize("volatility", [0.05, 0.48, 1.9])

@@ -33,7 +33,7 @@ COMPARISON_MOVES = (-0.15, -0.10, -0.05, 0.0, 0.05, 0.10, 0.15)
 COMPARISON_HORIZONS = (1, 5, 10)
 
 
-class Path(StrEnum):
+class IndexPath(StrEnum):
     """How the index gets from its start to its move."""
 
     SMOOTH = "smooth"
@@ -187,7 +187,7 @@ class HedgeComparison:
     moves : float64 array of shape (n_moves,)
     horizons : tuple of int
         Sessions.
-    paths : tuple of Path
+    paths : tuple of IndexPath
     item_profit : float64 array of shape (n_moves,)
     hedges : tuple of ComparedHedge
     """
@@ -195,7 +195,7 @@ class HedgeComparison:
     notional: float
     moves: FloatArray
     horizons: tuple[int, ...]
-    paths: tuple[Path, ...]
+    paths: tuple[IndexPath, ...]
     item_profit: FloatArray
     hedges: tuple[ComparedHedge, ...]
 
@@ -276,7 +276,7 @@ def compare_hedges(
     swing = annual_volatility / np.sqrt(TRADING_DAYS_PER_YEAR)
     walks = {
         (path, n_days): _walks(path, n_days, np.append(grid, 0.0), swing)
-        for path in Path
+        for path in IndexPath
         for n_days in horizons
     }
     shocks = np.append(np.broadcast_to(np.asarray(volatility_shock), grid.shape), 0.0)
@@ -285,7 +285,7 @@ def compare_hedges(
         notional=float(notional),
         moves=grid,
         horizons=tuple(horizons),
-        paths=tuple(Path),
+        paths=tuple(IndexPath),
         item_profit=notional * grid,
         hedges=tuple(_compared(one, grid, tuple(horizons), walks, setting) for one in instruments),
     )
@@ -300,8 +300,8 @@ class _Setting:
     shocks: FloatArray
 
 
-def _walks(path: Path, n_days: int, moves: FloatArray, swing: float) -> FloatArray:
-    if path is Path.SMOOTH:
+def _walks(path: IndexPath, n_days: int, moves: FloatArray, swing: float) -> FloatArray:
+    if path is IndexPath.SMOOTH:
         return np.stack([smooth_path(move, n_days) for move in moves])
     return np.stack([choppy_path(move, n_days, swing) for move in moves])
 
@@ -355,16 +355,16 @@ def _compared(
     instrument: HedgeInstrument,
     moves: FloatArray,
     horizons: tuple[int, ...],
-    walks: dict[tuple[Path, int], FloatArray],
+    walks: dict[tuple[IndexPath, int], FloatArray],
     setting: _Setting,
 ) -> ComparedHedge:
     legs = sized_legs(instrument.legs, setting.notional)
     funds = [leg for leg in legs if isinstance(leg, FundPosition)]
     options = [(leg, _greeks(leg)) for leg in legs if isinstance(leg, OptionPosition)]
     premium = sum(leg.quantity * greeks.price for leg, greeks in options)
-    shape = (len(Path), len(horizons), moves.size + 1)
+    shape = (len(IndexPath), len(horizons), moves.size + 1)
     profit, wiped_out = np.zeros(shape), np.zeros(shape, dtype=np.bool_)
-    for row, path in enumerate(Path):
+    for row, path in enumerate(IndexPath):
         for column, n_days in enumerate(horizons):
             for leg in legs:
                 gained, ruined = position_profit(
