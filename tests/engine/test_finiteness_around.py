@@ -14,7 +14,10 @@ from analytics.engine import (
     concentration,
     indicators,
     leverage,
+    markov_switching,
     regime,
+    structural_break,
+    tail_components,
     tail_risk,
 )
 from analytics.engine.errors import EngineError
@@ -23,20 +26,20 @@ from tests.engine.test_finiteness import SERIES, _all_finite
 
 DAYS = np.arange("2024-01-01", "2024-05-01", dtype="datetime64[D]")
 PAIRS: dict[str, Callable[[FloatArray, FloatArray], object]] = {
-    "component shortfall": lambda y, x: tail_risk.component_shortfall(
+    "component shortfall": lambda y, x: tail_components.component_shortfall(
         np.stack([y, x]), np.array([1.0, -0.5])
     ),
-    "component value at risk": lambda y, x: tail_risk.component_historical_value_at_risk(
+    "component value at risk": lambda y, x: tail_components.component_historical_value_at_risk(
         np.stack([y, x]), np.array([1.0, 0.5])
     ),
-    "normal components": lambda y, x: tail_risk.component_value_at_risk(
+    "normal components": lambda y, x: tail_components.component_value_at_risk(
         y[:2], np.diag(np.clip(x[:2], -1e20, 1e20) ** 2)
     ),
     "backtest": lambda y, x: backtest.value_at_risk_backtest(
         y, x, forecast_dates=DAYS[:120], return_dates=DAYS[:120] + 1
     ),
-    "chow": lambda y, x: regime.chow_test(y, x, 60),
-    "cusum": regime.cusum_test,
+    "chow": lambda y, x: structural_break.chow_test(y, x, 60),
+    "cusum": structural_break.cusum_test,
     "history": leverage.extended_history,
     "gap": lambda y, x: leverage.weighting_gap_history(np.stack([y, x]), np.abs(np.stack([x, y]))),
     "alignment": leverage.flow_alignment_history,
@@ -97,4 +100,4 @@ def test_a_measure_of_one_series_is_finite_or_refuses(
 @pytest.mark.parametrize("series", ["constant", "vanishing", "large", "one spike", "rounding"])
 def test_a_switching_fit_is_finite_or_refuses(series: str, rng: np.random.Generator) -> None:
     with suppress(EngineError):
-        assert _all_finite(regime.markov_switching(SERIES[series](rng)))
+        assert _all_finite(markov_switching.markov_switching(SERIES[series](rng)))

@@ -15,7 +15,7 @@ from statsmodels.tsa.regime_switching import markov_regression
 from statsmodels.tsa.regime_switching.markov_autoregression import MarkovAutoregression
 from statsmodels.tsa.regime_switching.markov_regression import MarkovRegression
 
-from analytics.engine import regime
+from analytics.engine import markov_switching, regime, structural_break
 from analytics.engine.errors import DegenerateInputError, InsufficientDataError, InvalidInputError
 from analytics.engine.reference.public_series import hamilton_gnp
 from analytics.engine.types import FloatArray
@@ -24,8 +24,8 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 @pytest.fixture(scope="module")
-def hamilton() -> regime.SwitchingModel:
-    return regime.markov_switching(hamilton_gnp(), order=4, switching="mean")
+def hamilton() -> markov_switching.SwitchingModel:
+    return markov_switching.markov_switching(hamilton_gnp(), order=4, switching="mean")
 
 
 def test_the_carried_series_is_the_one_of_statsmodels() -> None:
@@ -39,7 +39,7 @@ def test_the_carried_series_is_the_one_of_statsmodels() -> None:
     assert_array_equal(hamilton_gnp(), ast.literal_eval(listed))
 
 
-def test_hamiltons_model_agrees_with_eviews(hamilton: regime.SwitchingModel) -> None:
+def test_hamiltons_model_agrees_with_eviews(hamilton: markov_switching.SwitchingModel) -> None:
     assert hamilton.stay_first == pytest.approx(0.754673, abs=2e-5)
     assert hamilton.leave_second == pytest.approx(0.095915, abs=2e-5)
     assert_allclose(hamilton.means, [-0.358811, 1.163516], atol=2e-5)
@@ -48,7 +48,9 @@ def test_hamiltons_model_agrees_with_eviews(hamilton: regime.SwitchingModel) -> 
     assert hamilton.log_likelihood == pytest.approx(-181.26339, abs=1e-5)
 
 
-def test_filtered_probabilities_agree_with_statsmodels(hamilton: regime.SwitchingModel) -> None:
+def test_filtered_probabilities_agree_with_statsmodels(
+    hamilton: markov_switching.SwitchingModel,
+) -> None:
     oracle = MarkovAutoregression(hamilton_gnp(), k_regimes=2, order=4, switching_ar=False)
     parameters = np.concatenate(
         [
@@ -67,7 +69,7 @@ def test_a_switching_variance_agrees_with_statsmodels() -> None:
     rng = np.random.default_rng(11)
     high = np.repeat([False, True, False, True, False], [90, 40, 110, 30, 80])
     returns = rng.standard_normal(350) * np.where(high, 0.03, 0.01)
-    found = regime.markov_switching(returns)
+    found = markov_switching.markov_switching(returns)
     model = MarkovRegression(
         100 * returns, k_regimes=2, trend="c", switching_trend=False, switching_variance=True
     )
@@ -84,7 +86,7 @@ def test_states_are_ordered_by_variance() -> None:
     rng = np.random.default_rng(2)
     returns = rng.standard_normal(200) * np.repeat([0.03, 0.01], 100)
     for series in (returns, returns[::-1]):
-        found = regime.markov_switching(series)
+        found = markov_switching.markov_switching(series)
         assert found.standard_deviations[0] < found.standard_deviations[1]
 
 
@@ -158,15 +160,15 @@ def test_regimes_need_room() -> None:
     with pytest.raises(InvalidInputError, match="leave must lie below enter"):
         regime.volatility_regime(np.zeros(400), enter=0.5, leave=0.6)
     with pytest.raises(DegenerateInputError, match="constant"):
-        regime.markov_switching(np.zeros(100))
+        markov_switching.markov_switching(np.zeros(100))
     with pytest.raises(InvalidInputError, match="order must be at most 4"):
-        regime.markov_switching(np.arange(100.0), order=5)
+        markov_switching.markov_switching(np.arange(100.0), order=5)
 
 
 def test_chows_statistic_is_that_of_three_regressions(rng: np.random.Generator) -> None:
     x = rng.normal(0, 0.02, 80)
     y = np.where(np.arange(80) < 50, 1.0, 1.8) * x + rng.normal(0, 0.005, 80)
-    found = regime.chow_test(y, x, 50)
+    found = structural_break.chow_test(y, x, 50)
     fits = [
         OLS(y[part], add_constant(x[part])).fit() for part in (slice(80), slice(50), slice(50, 80))
     ]
@@ -182,20 +184,20 @@ def test_chows_statistic_is_that_of_three_regressions(rng: np.random.Generator) 
 def test_the_cusum_follows_the_recursive_residuals(rng: np.random.Generator) -> None:
     x = rng.normal(0, 0.02, 120)
     y = 1.2 * x + rng.normal(0, 0.004, 120) + np.where(np.arange(120) > 70, 0.006, 0.0)
-    found = regime.cusum_test(y, x)
+    found = structural_break.cusum_test(y, x)
     scaled = recursive_olsresiduals(OLS(y, add_constant(x)).fit(), skip=2)[4][2:]
     assert_allclose(found.path, np.cumsum(scaled) / scaled.std(ddof=1), rtol=1e-8)
     assert found.crossed_at is not None
     assert 71 < found.crossed_at < 119
-    steady = regime.cusum_test(1.2 * x + rng.normal(0, 0.004, 120), x)
+    steady = structural_break.cusum_test(1.2 * x + rng.normal(0, 0.004, 120), x)
     assert steady.crossed_at is None
 
 
 def test_breaks_need_both_sides_and_known_levels(rng: np.random.Generator) -> None:
     x = rng.normal(0, 0.02, 40)
     with pytest.raises(InsufficientDataError, match="after the event"):
-        regime.chow_test(x, x, 35)
+        structural_break.chow_test(x, x, 35)
     with pytest.raises(DegenerateInputError, match="fit exactly"):
-        regime.chow_test(2 * x, x, 20)
+        structural_break.chow_test(2 * x, x, 20)
     with pytest.raises(InvalidInputError, match="significance must be one of"):
-        regime.cusum_test(x, x, significance=0.2)
+        structural_break.cusum_test(x, x, significance=0.2)

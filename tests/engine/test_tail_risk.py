@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import integrate, stats
 
-from analytics.engine import tail_risk
+from analytics.engine import tail_components, tail_risk
 from analytics.engine.errors import DegenerateInputError, InsufficientDataError, InvalidInputError
 from analytics.engine.types import FloatArray
 
@@ -141,7 +141,7 @@ def test_a_folded_expansion_says_so(skew: float, kurtosis: float) -> None:
 
 def test_published_component_value_at_risk() -> None:
     covariance = np.diag([0.05, 0.12]) ** 2
-    parts = tail_risk.component_value_at_risk(np.array([2e6, 1e6]), covariance, quantile=1.65)
+    parts = tail_components.component_value_at_risk(np.array([2e6, 1e6]), covariance, quantile=1.65)
     assert parts.total == pytest.approx(257738, abs=1)
     assert_allclose(parts.components, [105630, 152108], atol=1)
 
@@ -151,27 +151,27 @@ def test_components_sum_to_their_measure(seed: int, n_legs: int) -> None:
     rng = np.random.default_rng(seed)
     legs = rng.standard_t(4, (n_legs, 120)) * 0.02
     weights = rng.normal(size=n_legs)
-    normal = tail_risk.component_value_at_risk(weights, np.cov(legs))
+    normal = tail_components.component_value_at_risk(weights, np.cov(legs))
     assert abs(normal.components.sum() - normal.total) < 1e-12
-    shortfall = tail_risk.component_shortfall(legs, weights)
+    shortfall = tail_components.component_shortfall(legs, weights)
     plain = tail_risk.historical_tail(weights @ legs)
     assert abs(shortfall.components.sum() - plain.expected_shortfall.value) < 1e-12
-    value = tail_risk.component_historical_value_at_risk(legs, weights)
+    value = tail_components.component_historical_value_at_risk(legs, weights)
     assert abs(value.components.sum() - plain.value_at_risk.value) < 1e-12
 
 
 def test_a_marginal_is_the_derivative(rng: np.random.Generator) -> None:
     covariance = np.cov(rng.normal(size=(3, 100)))
     weights = np.array([1.0, -0.5, 2.0])
-    parts = tail_risk.component_value_at_risk(weights, covariance)
+    parts = tail_components.component_value_at_risk(weights, covariance)
     step = 1e-6 * np.eye(3)[1]
-    moved = tail_risk.component_value_at_risk(weights + step, covariance).total
+    moved = tail_components.component_value_at_risk(weights + step, covariance).total
     assert parts.marginal[1] == pytest.approx((moved - parts.total) / 1e-6, rel=1e-4)
 
 
 def test_a_hedging_leg_takes_from_the_shortfall(rng: np.random.Generator) -> None:
     semis = rng.normal(0, 0.03, 250)
-    parts = tail_risk.component_shortfall(np.stack([semis, -3 * semis]), np.array([1.0, 0.2]))
+    parts = tail_components.component_shortfall(np.stack([semis, -3 * semis]), np.array([1.0, 0.2]))
     assert parts.components[0] > 0 > parts.components[1]
     assert (parts.standard_errors > 0).all()
 
@@ -195,15 +195,15 @@ def test_what_has_no_tail_is_refused() -> None:
     with pytest.raises(DegenerateInputError, match="constant"):
         tail_risk.filtered_tail(np.full(50, 0.01))
     with pytest.raises(DegenerateInputError, match="variance"):
-        tail_risk.component_value_at_risk(np.zeros(2), np.eye(2))
+        tail_components.component_value_at_risk(np.zeros(2), np.eye(2))
     with pytest.raises(InvalidInputError, match="symmetric"):
-        tail_risk.component_value_at_risk(np.ones(2), np.array([[1.0, 0.5], [0.0, 1.0]]))
+        tail_components.component_value_at_risk(np.ones(2), np.array([[1.0, 0.5], [0.0, 1.0]]))
     with pytest.raises(DegenerateInputError, match="does not lose"):
-        tail_risk.component_historical_value_at_risk(np.full((1, 40), 0.01), np.ones(1))
+        tail_components.component_historical_value_at_risk(np.full((1, 40), 0.01), np.ones(1))
     with pytest.raises(InvalidInputError, match="decay"):
         tail_risk.time_weights(10, 1.5)
     with pytest.raises(InvalidInputError, match="weights has 1 entries where 2 legs"):
-        tail_risk.component_shortfall(np.zeros((2, 40)), np.ones(1))
+        tail_components.component_shortfall(np.zeros((2, 40)), np.ones(1))
 
 
 def test_interpolation_is_numpys_default(rng: np.random.Generator) -> None:

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from analytics.engine import concentration, indicators, regime, sentiment
+from analytics.engine import concentration, indicators, markov_switching, regime, sentiment
 from analytics.engine.reference.public_series import hamilton_gnp
 from analytics.engine.reference.questions import Answers, Question, answer_named
 
@@ -120,8 +120,8 @@ def _leadership(question: Question) -> float:
 
 
 @cache
-def _hamilton() -> regime.SwitchingModel:
-    return regime.markov_switching(hamilton_gnp(), order=4, switching="mean")
+def _hamilton() -> markov_switching.SwitchingModel:
+    return markov_switching.markov_switching(hamilton_gnp(), order=4, switching="mean")
 
 
 def _switching(question: Question) -> float:

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from analytics.engine import backtest, tail_risk
+from analytics.engine import backtest, tail_components, tail_risk
 from analytics.engine.reference.questions import Answers, Question, answer_named
 from analytics.engine.types import FloatArray
 
@@ -90,7 +90,7 @@ def _component(question: Question) -> float:
         correlation = np.full((weights.shape[0],) * 2, question.number("rho", default=0.0))
         np.fill_diagonal(correlation, 1.0)
     z = question.number("z", default=0.0)
-    parts = tail_risk.component_value_at_risk(
+    parts = tail_components.component_value_at_risk(
         weights,
         correlation * np.outer(deviations, deviations),
         confidence_level=_level(question),
@@ -200,7 +200,7 @@ def _cornish_fisher(question: Question) -> float:
 def _component_shortfall(question: Question) -> float:
     named = dict(question.inputs["weights"])
     legs = np.stack([question.column(name) for name in named])
-    parts = tail_risk.component_shortfall(
+    parts = tail_components.component_shortfall(
         legs,
         np.array(list(named.values()), dtype=np.float64),
         confidence_level=_level(question),
@@ -211,7 +211,7 @@ def _component_shortfall(question: Question) -> float:
     if question.matches(r"(es|total).*"):
         return parts.total
     if question.matches(r"var.*"):
-        return tail_risk.component_historical_value_at_risk(
+        return tail_components.component_historical_value_at_risk(
             legs, np.array(list(named.values())), confidence_level=_level(question), min_obs=1
         ).total
     if question.has("leg"):
