@@ -24,7 +24,8 @@ from analytics.engine.hedge import dollar_offset, minimum_variance_hedge, tail_r
 from analytics.engine.regression import least_squares
 from analytics.engine.regression import design as qr_design
 from analytics.engine.returns import block_returns, portfolio_returns
-from analytics.engine.tail_risk import component_shortfall, historical_tail
+from analytics.engine.tail_components import component_shortfall
+from analytics.engine.tail_risk import historical_tail
 from analytics.engine.types import BoolArray, FailureReason, FloatArray
 from tests.engine.batch.ragged import Market, ragged_market, sparse
 
