@@ -65,6 +65,12 @@ class Terms:
     expense_ratio: float
     swap_spread: float
 
+    def carry(self, short_rate: float) -> float:
+        """Financing less expenses, per year: an inverse fund earns on what it is short."""
+        borrowed = -self.multiple if self.multiple < 0 else self.multiple - 1.0
+        financing = (1.0 - self.multiple) * short_rate - self.swap_spread * borrowed
+        return financing - self.expense_ratio
+
 
 @dataclass(frozen=True)
 class Option:
@@ -194,10 +200,11 @@ class Market:
                 " ELSE last::float8 END, implied_volatility, underlying_price::float8"
                 " FROM portfolios_optionquote WHERE instrument_id = ANY(%s)"
                 " AND quoted_at < %s AND quoted_at >= %s AND recorded_at <= %s"
+                " AND (superseded_at IS NULL OR superseded_at > %s)"
                 " ORDER BY instrument_id, quoted_at DESC, client_id NULLS LAST",
                 [
                     ids, self.as_of + timedelta(days=1), self.as_of - _QUOTE_MAX_AGE,
-                    self.known_at,
+                    self.known_at, self.known_at,
                 ],
             )
             self.quotes.update({row[0]: Quote(*row[1:]) for row in cursor.fetchall()})
@@ -259,6 +266,16 @@ class Market:
             return None
         row = int(priced[-1])
         return float(closes[row]), self.block.sessions[row].item(), self.age(row)
+
+    def last_return(self, instrument_id: int) -> tuple[date, int]:
+        """Last session up to the date of the series an instrument moves with, and its age.
+
+        A series without any by then is as old as what is on file.
+        """
+        column = self.block.column(self.series(instrument_id) or instrument_id)
+        priced = np.flatnonzero(~np.isnan(self.block.levels[: self.last_row, column]))
+        row = int(priced[-1]) if priced.size else 0
+        return self.block.sessions[row].item(), self.age(row)
 
     def age(self, row: int) -> int:
         """Sessions from a row's to the date asked for."""
@@ -379,6 +396,7 @@ class Holding:
 
     instrument: Instrument
     quantity: float
+    """In shares of the market's date once valued: splits since the positions are in it."""
     tags: list[str]
     value: float = 0.0
     """Market value in the portfolio's currency, signed."""
@@ -528,15 +546,7 @@ def value_holding(market: Market, book: Book, holding: Holding, *, since: date) 
         )
         return
     close, session, age = last
-    if age > 0:
-        book.stale.append(
-            {
-                "id": instrument.public_id,
-                "symbol": instrument.symbol,
-                "last_session": session.isoformat(),
-                "age_sessions": age,
-            }
-        )
+    _note_age(book, instrument, session, age)
     factor = market.split_factor(instrument.pk, since)
     if factor != 1.0:
         book.warnings.append(
@@ -547,13 +557,25 @@ def value_holding(market: Market, book: Book, holding: Holding, *, since: date) 
                 instrument=instrument.public_id,
             )
         )
+    holding.quantity *= factor
     # The close is of its own session: a split between it and the date is not in it yet.
-    shares = holding.quantity * factor / market.split_factor(instrument.pk, session)
+    shares = holding.quantity / market.split_factor(instrument.pk, session)
     notional = shares * close * rate
     funded = instrument.kind not in (Instrument.Kind.INDEX, Instrument.Kind.FUTURE)
     holding.value = notional if funded else 0.0
     holding.headline = notional
     _expose(market, book, holding, instrument.pk, notional)
+
+
+def _note_age(book: Book, instrument: Instrument, session: date, age: int) -> None:
+    row = {
+        "id": instrument.public_id,
+        "symbol": instrument.symbol,
+        "last_session": session.isoformat(),
+        "age_sessions": age,
+    }
+    if age > 0 and row not in book.stale:
+        book.stale.append(row)
 
 
 def _expose(
@@ -627,7 +649,8 @@ def _value_option(market: Market, book: Book, holding: Holding, rate: float) -> 
             instruments=[{"id": holding.public_id, "symbol": symbol}],
         )
         return
-    spot = last[0]
+    spot, session, age = last
+    _note_age(book, market.instrument(option.underlying_id), session, age)
     sign = 1.0 if option.is_call else -1.0
     if option.expiry == market.as_of:
         per_share = max(sign * (spot - option.strike), 0.0)

@@ -37,12 +37,13 @@ from analytics.engine.leverage import (
 from analytics.engine.types import TRADING_DAYS_PER_YEAR, FloatArray
 from analytics.models import Result, Run
 from portfolios.models import Instrument, LeverageTerms
-from portfolios.selectors.calendars import require_session
+from portfolios.selectors.calendars import require_session, sessions_between
 
 MAX_SESSIONS = 2520
 WINDOWS = {"month": 21, "quarter": 63}
 HORIZONS = (5, 15, 21, 63)
 MIN_OBS = 2
+MAX_PRICE_AGE_SESSIONS = 1
 #: Fewer sessions than this say too little about volatility to look ahead with.
 VOLATILITY_SESSIONS = 63
 DEFAULTS: Json = {"horizon_sessions": list(HORIZONS), "volatility": None}
@@ -130,9 +131,12 @@ def _portfolio(market: Market, request: Request) -> Json:
         raise Unanswerable(
             Result.Status.ERROR, "no-leveraged-fund", "the portfolio holds no leveraged fund"
         )
-    funds = []
+    funds: list[Json] = []
     for row in held:
-        quantity = format(Decimal(repr(row.quantity)), "f")
+        # The dollars are of a quantity of the window's end.
+        stop = date.fromisoformat(request.params["to"])
+        held_then = row.quantity / market.split_factor(row.instrument.pk, stop)
+        quantity = format(Decimal(repr(held_then)), "f")
         windows: Json = {}
         for name, sessions in _windows(request.params).items():
             windows[name] = _or_problem(market, row.instrument, request.params, quantity, sessions)
@@ -146,6 +150,11 @@ def _portfolio(market: Market, request: Request) -> Json:
                 "windows": windows,
             }
         )
+    windows_of_all = [window for fund in funds for window in fund["windows"].values()]
+    if all(window["status"] != Result.Status.OK for window in windows_of_all):
+        refused = windows_of_all[0]
+        about = {name: value for name, value in refused["problem"].items() if name != "type"}
+        raise Unanswerable(refused["status"], **about)
     return {"funds": funds, "warnings": []}
 
 
@@ -185,6 +194,7 @@ def _fund_result(
         wanted = sessions or WINDOWS["quarter"]
         rows = market.rows(fund.pk, MAX_SESSIONS)
         rows = rows[market.block.sessions[rows] <= np.datetime64(stop)][-(wanted + 1) :]
+    _refuse_stale(market, fund, rows, stop)
     if rows.size < MIN_OBS + 1:
         raise Unanswerable(
             Result.Status.INSUFFICIENT_DATA, "insufficient-history",
@@ -238,6 +248,37 @@ def _fund_result(
     return result
 
 
+def _no_index(market: Market, index_id: int) -> Unanswerable:
+    index = market.instrument(index_id)
+    return Unanswerable(
+        Result.Status.ERROR, "missing-price",
+        f"the index {index.symbol} has no prices and no proxy that has",
+        instruments=[{"id": index.public_id, "symbol": index.symbol}],
+    )  # fmt: skip
+
+
+def _refuse_stale(
+    market: Market, fund: Instrument, rows: np.typing.NDArray[np.int64], stop: date
+) -> None:
+    """A window that ends before the day asked for would pass an old return off as a new one."""
+    if not rows.size:
+        return
+    last = market.block.sessions[rows[-1]].item()
+    age = len(sessions_between("XNYS", last + timedelta(days=1), stop))
+    if age > MAX_PRICE_AGE_SESSIONS:
+        raise Unanswerable(
+            Result.Status.STALE, "stale-price",
+            f"{fund.symbol} was last priced on {last}, {age} sessions before {stop}; load the"
+            " missing sessions, or ask for a window that ends earlier.",
+            instruments=[
+                {
+                    "id": fund.public_id, "symbol": fund.symbol, "last_session": last.isoformat(),
+                    "age_sessions": age, "limit": MAX_PRICE_AGE_SESSIONS,
+                }
+            ],
+        )  # fmt: skip
+
+
 class _Path:
     """Daily returns of a fund and of the index in force on each day, with the terms of the day."""
 
@@ -251,12 +292,7 @@ class _Path:
         for index_id in ids:
             series = market.series(index_id)
             if series is None:
-                symbol = market.instrument(index_id).symbol
-                raise Unanswerable(
-                    Result.Status.ERROR, "missing-price",
-                    f"the index {symbol} has no prices and no proxy that has",
-                    instruments=[{"id": market.instrument(index_id).public_id, "symbol": symbol}],
-                )
+                raise _no_index(market, index_id)
             used[index_id] = series
         self.series_of_index = used
         columns = sorted(set(used.values()) | {fund.pk})
@@ -317,14 +353,6 @@ class _Path:
             for before, term in zip(self.terms, self.terms[1:], strict=False)
             if term is not before and term.valid_from > first.valid_from
         ]
-
-    @property
-    def annual_carry(self) -> float:
-        """Financing less expenses over the window, per year."""
-        multiples = self.multiples
-        borrowed = np.where(multiples < 0, -multiples, multiples - 1.0)
-        daily = (1.0 - multiples) * self.short_rates - self.spreads * borrowed - self.expenses
-        return float(daily.mean())
 
     def warnings(self) -> list[Json]:
         market = self.market
@@ -423,16 +451,24 @@ def _variance_ratio(path: _Path) -> Json:
 
 
 def _forward(market: Market, path: _Path, params: Json) -> Json:
-    """Closed-form outlook under zero drift and the volatility of the last quarter."""
+    """Closed-form outlook from the date on: zero drift, volatility of the last quarter.
+
+    Terms and short rate are those of the date, whatever window lies behind.
+    """
+    terms = market.terms_on(path.instrument.pk, market.as_of) or path.terms[-1]
     if params["volatility"] is not None:
         volatility, source = float(params["volatility"]), "given"
     else:
-        series = path.series_of_index[path.terms[-1].index_id]
+        series = market.series(terms.index_id)
+        if series is None:
+            raise _no_index(market, terms.index_id)
         rows = market.rows(series, VOLATILITY_SESSIONS)
         returns = market.panel([series], rows).returns[:, 0]
         realized = realized_variance(returns[~np.isnan(returns)])
         volatility, source = realized.annual_volatility.value, "realized"
-    multiple, carry = path.terms[-1].multiple, path.annual_carry
+    rates = market.short_rate_on(np.array([market.as_of], dtype="datetime64[D]"))
+    short_rate = float(rates[0]) if rates is not None else 0.0
+    multiple, carry = terms.multiple, terms.carry(short_rate)
     own = path.index.size
 
     def outlook(sessions: int, annual_carry: float) -> Json:
@@ -464,6 +500,8 @@ def _forward(market: Market, path: _Path, params: Json) -> Json:
             "volatility_source": source,
             "annual_carry": 0.0,
             "annual_carry_of_with_carry": outputs.finite(carry),
+            "short_rate": outputs.finite(short_rate),
+            "short_rate_on_file": rates is not None,
             "law": "geometric Brownian motion of the index, daily reset, no fees or financing",
         },
     }
