@@ -30,6 +30,7 @@ from analytics.calculations.measures import (
 from analytics.calculations.outputs import Json, Outcome, Unanswerable, warning
 from analytics.engine.beta import (
     BetaBatch,
+    BetaEstimate,
     TwoFactorBatch,
     rolling_beta,
     semiconductor_beta,
@@ -42,8 +43,11 @@ from analytics.engine.regression import design, least_squares
 from analytics.engine.returns import portfolio_returns
 from analytics.engine.types import BoolArray, FloatArray, Sample
 from analytics.models import Result, Run
+from portfolios.models import Instrument
 
 ROLLING_WINDOWS = (60, 126, 252)
+#: A share of variance left unexplained that is rounding.
+_EXACT_FIT = 1e-12
 DEFAULTS: Json = {
     "window": 252,
     "frequency": "1d",
@@ -138,6 +142,7 @@ class SemiconductorBeta:
                 f"the benchmark {benchmark.symbol} has no prices",
                 instruments=[{"id": benchmark.public_id, "symbol": benchmark.symbol}],
             )
+        _refuse_stale_benchmark(market, benchmark, params)
         broad = found[uid_of(params["market"])] if params["market"] else None
         return _Group(
             benchmark=benchmark.pk,
@@ -147,6 +152,24 @@ class SemiconductorBeta:
             look_through=params["look_through"],
             currency=book.currency,
         )
+
+
+def _refuse_stale_benchmark(market: Market, benchmark: Instrument, params: Json) -> None:
+    """A sample that ends with the benchmark would say nothing of the time since."""
+    last, age = market.last_return(benchmark.pk)
+    limit = params["max_price_age_sessions"]
+    if age > limit and params["on_stale"] == "fail":
+        raise Unanswerable(
+            Result.Status.STALE, "stale-price",
+            f"the benchmark {benchmark.symbol} was last priced on {last}; load the missing"
+            " sessions, raise max_price_age_sessions, or take on_stale: warn.",
+            instruments=[
+                {
+                    "id": benchmark.public_id, "symbol": benchmark.symbol,
+                    "last_session": last.isoformat(), "age_sessions": age, "limit": limit,
+                }
+            ],
+        )  # fmt: skip
 
 
 def _compute_group(
@@ -175,7 +198,8 @@ class _GroupSample:
             series
             for book in books
             for holding in book.holdings
-            if (series := self.series_of(holding)) is not None
+            for series in (self.series_of(holding), holding.series)
+            if series is not None
         }
         self.series = sorted(held | {benchmark} | ({broad} if broad is not None else set()))
         self.column = {pk: at for at, pk in enumerate(self.series)}
@@ -308,9 +332,9 @@ def _result(sample: _GroupSample, at: int, params: Json) -> Json:
     benchmark = market.instrument(group.benchmark)
     contributions = [_contribution(sample, at, row, slopes) for row in book.holdings]
     ignoring = sum(
-        row.headline / book.nav * float(slopes[sample.column[series]])
+        row.headline / book.nav * float(slopes[sample.column[row.series]])
         for row in book.holdings
-        if (series := sample.series_of(row)) is not None
+        if row.series is not None
     )
     exposures = [sample.exposure_of(row) for row in book.holdings if row.series is not None]
     gross, net = sum(abs(value) for value in exposures), sum(exposures)
@@ -319,7 +343,8 @@ def _result(sample: _GroupSample, at: int, params: Json) -> Json:
             **outputs.estimate(estimate.beta),
             **outputs.sample(described),
             "r2": outputs.finite(estimate.r_squared),
-            "durbin_watson": outputs.finite(estimate.durbin_watson),
+            "durbin_watson": _durbin_watson(estimate),
+            "degrees_of_freedom": outputs.finite(estimate.degrees_of_freedom),
             "hac_lags": estimate.hac_lags,
             "ols_se": outputs.finite(estimate.ols_standard_error),
             "alpha_daily": outputs.finite(estimate.alpha),
@@ -350,6 +375,13 @@ def _result(sample: _GroupSample, at: int, params: Json) -> Json:
     }
 
 
+def _durbin_watson(estimate: BetaEstimate) -> float | None:
+    """None for an exact fit, whose residuals are rounding."""
+    if estimate.r_squared > 1.0 - _EXACT_FIT:
+        return None
+    return outputs.finite(estimate.durbin_watson)
+
+
 def _contribution(sample: _GroupSample, at: int, holding: Holding, slopes: FloatArray) -> Json:
     nav = sample.books[at].nav
     series = sample.series_of(holding)
@@ -371,10 +403,12 @@ def _contribution(sample: _GroupSample, at: int, holding: Holding, slopes: Float
     n_obs = int(sample.instruments.n_obs[column])
     factor = holding.multiple if holding.multiple and sample.group.look_through else 1.0
     complete = n_obs == int(sample.fit.n_obs[at])
-    row["beta"] = outputs.finite(slope * factor)
-    row["contribution"] = outputs.finite(sample.exposure_of(holding) / nav * slope)
     failure = sample.instruments.failures[column]
-    if complete and failure is None:
+    # The instrument's own sample; the contribution is of the portfolio's, with its gaps.
+    own = slope if failure else float(sample.instruments.beta[column])
+    row["beta"] = outputs.finite(own * factor)
+    row["contribution"] = outputs.finite(sample.exposure_of(holding) / nav * slope)
+    if failure is None:
         row["se"] = outputs.finite(
             abs(factor) * float(sample.instruments.hac_standard_error[column])
         )
@@ -453,6 +487,7 @@ def _up_down_block(sample: _GroupSample, at: int) -> Json:
         "lower_partial_moment": outputs.number(split.lower_partial),
         "upper_partial_moment": outputs.number(split.upper_partial),
         "threshold": outputs.finite(split.threshold),
+        "partial_moment_target": 0.0,
     }
 
 
@@ -465,6 +500,11 @@ def _warnings(sample: _GroupSample, at: int, params: Json) -> list[Json]:
             note = proxy_warning(market, named, series)
             if note not in notes:
                 notes.append(note)
+    last, age = market.last_return(group.benchmark)
+    if age > params["max_price_age_sessions"]:
+        notes.append(
+            warning("stale-price", f"the benchmark was last priced on {last}", age_sessions=age)
+        )
     if book.position_date < market.as_of:
         notes.append(
             warning("positions-older-than-as-of", f"positions are those of {book.position_date}")

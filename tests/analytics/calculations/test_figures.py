@@ -230,6 +230,22 @@ def test_one_stale_fund_does_not_silence_the_other(
     assert seen == {"SOXL": "stale", "SOXS": "ok"}
 
 
+def test_benchmark_without_recent_prices_is_stale(
+    instruments: dict[str, Instrument], portfolio: Portfolio, answer: Answer
+) -> None:
+    with operator_scope():
+        index = market_facts.closes_of(market_facts.simulated_returns()["SOX"])
+        closes = dict(zip(SESSIONS[:-80], index[:-80], strict=True))
+        market_facts.add_instrument("ENDED", closes, kind="index")
+        data_version_bump(None)
+    unit = answer(BETA, portfolio, benchmark="ENDED")
+    assert (unit["status"], unit["problem"]["code"]) == ("stale", "stale-price")
+    assert unit["problem"]["instruments"][0]["age_sessions"] == 80
+    warned = answer(BETA, portfolio, benchmark="ENDED", on_stale="warn")
+    assert warned["result"]["beta_nav"]["last"] == SESSIONS[-81].isoformat()
+    assert "stale-price" in codes(warned)
+
+
 def add_put(instruments: dict[str, Instrument], strike: str = "100") -> None:
     with operator_scope():
         put = Instrument.objects.create(symbol="NVDA250919P100", kind="option")
@@ -310,6 +326,39 @@ def test_quantities_are_in_shares_of_the_date(
     assert old["windows"]["quarter"]["dollars"] == new["windows"]["quarter"]["dollars"]
     ended = answer(DRAG, held, to=SESSIONS[-11])["result"]["funds"][0]
     assert ended["quantity"] == "30.0"
+
+
+def test_position_with_gaps_beside_it_keeps_its_own_beta(
+    client: Client, instruments: dict[str, Instrument], answer: Answer
+) -> None:
+    """A late starter scales up the others' part of the portfolio's beta, not their betas."""
+    with operator_scope():
+        closes = {day: 50.0 + n % 7 for n, day in enumerate(SESSIONS[-150:])}
+        instruments["LATE"] = market_facts.add_instrument("LATE", closes, kind="equity")
+        data_version_bump(None)
+    held = {"NVDA": "500", "SOXS": "30", "LATE": "100"}
+    unit = answer(BETA, market_facts.make_portfolio(client, instruments, held))
+    rows = {row["symbol"]: row for row in unit["result"]["contributions"]}
+    assert rows["SOXS"]["beta"] == pytest.approx(-3.0, abs=1e-12)
+    alone = answer(BETA, market_facts.make_portfolio(client, instruments, {"NVDA": "1"}))
+    assert rows["NVDA"]["beta"] == pytest.approx(beta_of(alone), rel=1e-12)
+    assert rows["LATE"]["status"] == "partial_history"
+    assert sum(row["contribution"] for row in rows.values()) == pytest.approx(beta_of(unit))
+
+
+def test_leverage_is_ignored_whether_looked_through_or_not(
+    instruments: dict[str, Instrument], portfolio: Portfolio, answer: Answer
+) -> None:
+    through, at = (answer(BETA, portfolio, look_through=on)["result"] for on in (True, False))
+    name = "beta_ignoring_leverage"
+    assert at[name]["value"] == pytest.approx(through[name]["value"], rel=1e-12)
+
+
+def test_exact_fit_has_no_durbin_watson(
+    client: Client, instruments: dict[str, Instrument], answer: Answer
+) -> None:
+    book = market_facts.make_portfolio(client, instruments, {"SOXS": "30", "CASH.USD": "10"})
+    assert answer(BETA, book)["result"]["beta_nav"]["durbin_watson"] is None
 
 
 def test_outlook_takes_carry_and_volatility_of_the_date(
