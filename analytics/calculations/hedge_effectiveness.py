@@ -42,7 +42,7 @@ from analytics.engine.hedge import (
     tail_reduction,
     variance_reduction,
 )
-from analytics.engine.leverage import drag_coefficient, realized_variance
+from analytics.engine.leverage import drag_coefficient, forward_outlook, realized_variance
 from analytics.engine.panel import sample_of
 from analytics.engine.types import TRADING_DAYS_PER_YEAR, Estimate, FloatArray, Verdict
 from analytics.models import Result, Run
@@ -333,7 +333,7 @@ def _result(market: Market, hedge: _Hedge) -> Json:
     verdicts = {
         "regression": regression.verdict,
         "dollar_offset": _offset_verdict(offset.cumulative_passes),
-        "variance_reduction": _reduction_verdict(current.effectiveness, policy),
+        "variance_reduction": _verdict_at(chosen, current.effectiveness, policy),
     }
     verdict, reason = _verdict({name: verdicts[name] for name in params["tests"]})
     return {
@@ -453,6 +453,16 @@ def _reduction_verdict(reduction: Estimate, policy: EffectivenessPolicy) -> Verd
     return Verdict.FAIL if reduction.ci_high < policy.min_r_squared else Verdict.INCONCLUSIVE
 
 
+def _verdict_at(
+    chosen: Json | None, daily: Estimate, policy: EffectivenessPolicy
+) -> Verdict:
+    """Verdict on the variance removed over the horizon asked for, as `_headline` shows it."""
+    if chosen is None or chosen["horizon_sessions"] == 1:
+        return _reduction_verdict(daily, policy)
+    words = {"effective": Verdict.PASS, "not_effective": Verdict.FAIL}
+    return words.get(chosen["verdict"], Verdict.INCONCLUSIVE)
+
+
 def _verdict(verdicts: Mapping[str, Verdict]) -> tuple[Verdict, str]:
     seen = set(verdicts.values())
     if {Verdict.PASS, Verdict.FAIL} <= seen:
@@ -535,13 +545,17 @@ def _horizons(market: Market, hedge: _Hedge) -> list[Json]:
 def _horizon_verdict(
     measured: Estimate | None, closed: float | None, policy: EffectivenessPolicy
 ) -> str | None:
-    """By the measured interval where there is one, else by the closed form."""
+    """By the measured interval where there is one.
+
+    The closed form is the most the fund can do for its own index, at the best holding: where too
+    few blocks were seen it can rule a hedge out, never in.
+    """
     if measured is not None:
         words = {Verdict.PASS: "effective", Verdict.FAIL: "not_effective"}
         return words.get(_reduction_verdict(measured, policy), "inconclusive")
     if closed is None:
         return None
-    return "effective" if closed >= policy.min_r_squared else "not_effective"
+    return "inconclusive" if closed >= policy.min_r_squared else "not_effective"
 
 
 def _coverage(hedge: _Hedge) -> Json:
@@ -590,7 +604,11 @@ def _drift(market: Market, hedge: _Hedge) -> list[Json] | None:
 def _cost(
     market: Market, hedge: _Hedge, unhedged_daily: float, hedged_daily: float
 ) -> Json | None:
-    """Yearly cost of a fund as hedge, per unit of the item: by the mean and by the median path."""
+    """Loss of a year on a fund as hedge, per unit of the item; a gain is negative.
+
+    By the mean and by the median of the fund's return while its index has no drift. `carry` and
+    `variance_cost` are per unit of the fund, the latter if the index ends where it began.
+    """
     fund = _fund(hedge)
     terms = market.terms_on(fund.instrument.pk, market.as_of) if fund else None
     if fund is None or terms is None or fund.quantity < 0:
@@ -600,10 +618,9 @@ def _cost(
         return None
     rates = market.short_rate_on(np.array([market.as_of], dtype="datetime64[D]"))
     short = float(rates[0]) if rates is not None else 0.0
-    multiple = terms.multiple
-    borrowed = abs(multiple) if multiple < 0 else multiple - 1.0
-    carry = (1.0 - multiple) * short - terms.expense_ratio - terms.swap_spread * borrowed
-    compounding = drag_coefficient(multiple) * volatility**2
+    carry = terms.carry(short)
+    ahead = forward_outlook(terms.multiple, volatility, 1.0, annual_carry=carry)
+    compounding = drag_coefficient(terms.multiple) * volatility**2
     year = float(np.sqrt(TRADING_DAYS_PER_YEAR))
 
     def priced(annual: float) -> Json:
@@ -619,10 +636,10 @@ def _cost(
         }
 
     return {
-        "mean": priced(-hedge.notional * carry),
-        "median": priced(-hedge.notional * (carry + compounding)),
+        "mean": priced(-hedge.notional * ahead.mean_return),
+        "median": priced(-hedge.notional * ahead.median_return),
         "carry": outputs.number(carry, "1/year"),
-        "variance_cost": outputs.number(compounding, "1/year"),
+        "variance_cost": outputs.number(compounding, "log/year"),
         "assumptions": {
             "short_rate": outputs.finite(short),
             "short_rate_on_file": rates is not None,

@@ -375,3 +375,37 @@ def test_outlook_takes_carry_and_volatility_of_the_date(
     assert forward["horizons"][0]["with_carry"]["mean"] == pytest.approx(
         np.expm1(carry * 5 / 252), rel=1e-12
     )
+
+
+def test_cost_is_the_loss_of_the_mean_and_of_the_median_year(
+    portfolio: Portfolio, answer: Answer
+) -> None:
+    result = answer(HEDGE, portfolio, hedging=[{"instrument": "SOXS"}])["result"]
+    cost, held = result["cost"], result["hedge_notional"]["value"]
+    carry = -0.0095 - 3 * 0.004
+    volatility = cost["assumptions"]["annual_volatility"]
+    assert cost["mean"]["annual_cost"]["value"] == pytest.approx(-held * np.expm1(carry))
+    median = np.expm1(carry - 4.5 * volatility**2)
+    assert cost["median"]["annual_cost"]["value"] == pytest.approx(-held * median)
+    assert 0 < cost["median"]["annual_cost"]["value"] < held
+
+
+def test_verdict_is_of_the_horizon_asked_for(portfolio: Portfolio, answer: Answer) -> None:
+    asked = {"hedging": [{"instrument": "SOXS"}], "tests": ["variance_reduction"]}
+    for sessions in (15, 63):
+        result = answer(HEDGE, portfolio, horizon_sessions=sessions, **asked)["result"]
+        (row,) = [row for row in result["horizons"] if row["horizon_sessions"] == sessions]
+        said = {"effective": "pass", "not_effective": "fail", "inconclusive": "inconclusive"}
+        assert result["verdict"] == said[row["verdict"]]
+
+
+def test_closed_form_alone_never_passes_a_hedge(
+    client: Client, instruments: dict[str, Instrument], answer: Answer
+) -> None:
+    """One share against a whole book, over a horizon of which history shows four blocks."""
+    book = market_facts.make_portfolio(client, instruments, {"NVDA": "5000", "SOXS": "1"})
+    result = answer(HEDGE, book, hedging=[{"instrument": "SOXS"}])["result"]
+    quarter = result["horizons"][-1]
+    assert quarter["empirical"]["status"] == "insufficient_data"
+    assert quarter["closed_form"]["value"] > 0.8
+    assert quarter["verdict"] == "inconclusive"
