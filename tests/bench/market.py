@@ -28,7 +28,8 @@ def market(n_instruments: int = INSTRUMENTS) -> Market:
     broad = 0.008 * rng.standard_t(5, SESSIONS)
     semis = 1.3 * broad + 0.01 * rng.standard_t(5, SESSIONS)
     panel = 0.02 * rng.standard_normal((SESSIONS, n_instruments))
-    panel += semis[:, np.newaxis] * rng.uniform(0.3, 1.8, n_instruments)
+    panel += semis[:, np.newaxis] * rng.uniform(0.2, 1.4, n_instruments)
+    panel += broad[:, np.newaxis] * rng.uniform(0.1, 1.0, n_instruments)
     for instrument in range(n_instruments * 35 // 100):
         panel[: rng.integers(1, 2_000), instrument] = np.nan
     for instrument in range(n_instruments - n_instruments // 20, n_instruments):
@@ -40,15 +41,20 @@ def market(n_instruments: int = INSTRUMENTS) -> Market:
     return Market(panel, semis, broad, hedges)
 
 
+def ragged(row: int) -> bool:
+    """Whether a portfolio loses half its coverage: one in 150, as in a real night."""
+    return row % 150 == 149
+
+
 def portfolios(
     n_portfolios: int, n_positions: int = POSITIONS, n_instruments: int = INSTRUMENTS
 ) -> Books:
-    """Books of equal size, 5 % of positions short; one in 150 holds mostly late starters."""
+    """Books of equal size, 5 % of positions short; `ragged` ones hold late starters alone."""
     rng = np.random.default_rng(3)
     late = n_instruments * 35 // 100
     chosen = np.empty((n_portfolios, n_positions), dtype=np.int64)
     for row in range(n_portfolios):
-        pool = late if row % 150 == 7 else n_instruments
+        pool = late if ragged(row) else n_instruments
         chosen[row] = np.sort(rng.choice(pool, n_positions, replace=False, shuffle=False))
     exposures = rng.uniform(0.2, 1.8, chosen.shape) / n_positions
     exposures[rng.random(chosen.shape) < 0.05] *= -1.0

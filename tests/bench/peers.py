@@ -13,6 +13,7 @@ import pandas as pd
 import statsmodels.api as sm
 from statsmodels.regression.rolling import RollingOLS
 
+from analytics.engine.batch.full_set import FullSet
 from analytics.engine.types import FloatArray
 
 HORIZONS, WINDOWS, DECAY = (1, 5, 10, 15), (60, 252), 0.94
@@ -50,23 +51,30 @@ class Composite:
         self.hedges = pd.DataFrame(hedges.T)
 
     def full_set(self, columns: FloatArray, weights: FloatArray, rolling: Rolling) -> FloatArray:
-        """Return alpha, beta and their errors; the rest is computed and dropped."""
+        """Return what `compared` picks from ours; the rest is computed and dropped."""
         y = return_series(self.panel, columns, weights)
         factors = self.factors.loc[y.index]
         x = factors["benchmark"]
         one = sm.OLS(y, sm.add_constant(x)).fit()
         robust = one.get_robustcov_results("HAC", **_HAC)
         two = sm.OLS(y, sm.add_constant(factors)).fit()
-        two.get_robustcov_results("HAC", **_HAC)
+        robust_two = two.get_robustcov_results("HAC", **_HAC)
+        slopes = []
         for side in (x < x.mean(), x > x.mean()):
             fit = sm.OLS(y[side], sm.add_constant(x[side])).fit()
             fit.get_robustcov_results("HAC", **_HAC)
+            slopes.append(fit.params.iloc[1])
         for window in WINDOWS:
             rolling(y, x, window)
         _ = (y * x).ewm(alpha=1 - DECAY).mean() / (x * x).ewm(alpha=1 - DECAY).mean()
         self._tails(y, columns, weights)
-        self._hedges(y)
-        return np.array([*one.params, *one.bse, *robust.bse])
+        return np.array(
+            [
+                *(one.params.iloc[1], *one.bse, *robust.bse, one.rsquared),
+                *(*two.params.iloc[1:], *two.bse, *robust_two.bse, two.rsquared),
+                *(*slopes, *self._hedges(y)),
+            ]
+        )
 
     def _tails(self, y: pd.Series, columns: FloatArray, weights: FloatArray) -> None:
         ordered = np.sort(y.to_numpy())
@@ -77,7 +85,8 @@ class Composite:
         worst = y.nsmallest(int(np.ceil(y.size * 0.025 - 1e-9))).index
         _ = -self.panel.iloc[worst, columns].fillna(0.0).mean() * weights
 
-    def _hedges(self, y: pd.Series) -> None:
+    def _hedges(self, y: pd.Series) -> list[float]:
+        found = []
         for horizon in HORIZONS:
             item = _blocks(y.to_numpy(), horizon)
             k = int(np.ceil(item.size * 0.05 - 1e-9))
@@ -86,8 +95,26 @@ class Composite:
                 hedge = _blocks(self.hedges[place].loc[y.index].to_numpy(), horizon)
                 fit = sm.OLS(item, sm.add_constant(hedge)).fit()
                 ratio = fit.params[1]
-                _ = fit.bse, fit.rsquared, ratio * hedge.sum() / item.sum()
+                found += [ratio, fit.bse[1]]
+                _ = fit.rsquared, fit.params[0], ratio * hedge.sum() / item.sum()
                 _ = 1 - np.partition(item - ratio * hedge, k)[:k].mean() / shortfall
+        return found
+
+
+def compared(done: FullSet, row: int) -> FloatArray:
+    """Return betas and all errors of one portfolio, in the order of `Composite.full_set`.
+
+    Intercepts are left out: where they are near zero their last digits are rounding of the mean.
+    """
+    hedges = done.hedges[row].T
+    pairs = np.stack([hedges["hedge_ratio"], hedges["standard_error"]], axis=-1)
+    return np.array(
+        [
+            *list(done.one_factor[row])[1:],
+            *list(done.two_factor[row])[1:],
+            *(done.up_down["down"][row], done.up_down["up"][row], *pairs.ravel()),
+        ]
+    )
 
 
 def _blocks(returns: FloatArray, days: int) -> FloatArray:

@@ -164,9 +164,7 @@ def show_table(
     """Print rows of text; the first and the last column to the left."""
     table = Table(title=title, title_justify="left", caption=note, caption_justify="left")
     for place, heading in enumerate(headings):
-        table.add_column(
-            heading, justify="left" if place in (0, len(headings) - 1) else "right"
-        )
+        table.add_column(heading, justify="left" if place in (0, len(headings) - 1) else "right")
     for row in rows:
         table.add_row(*row)
     _console.print(table)

@@ -646,7 +646,10 @@ def warm_up() -> None:
     returns = 0.01 * rng.standard_normal((300, 6))
     returns[:80, 5] = np.nan
     run = prepare(
-        panel_tiles(returns), benchmark=returns[:, 0], market=returns[:, 1], hedges=returns[:, 2:4].T
+        panel_tiles(returns),
+        benchmark=returns[:, 0],
+        market=returns[:, 1],
+        hedges=returns[:, 2:4].T,
     )
     batch = books(
         np.array([0, 2, 3]), np.array([3, 4, 5]), np.array([0.5, 0.5, 1.0]), n_instruments=6

@@ -152,7 +152,7 @@ def _history(returns: FloatArray, first: IntArray, stop: IntArray) -> None:
     for session in range(returns.shape[0]):
         for instrument in range(returns.shape[1]):
             value = returns[session, instrument]
-            if value == value:  # noqa: PLR0124 - false for NaN alone
+            if value == value:  # false for NaN alone
                 if stop[instrument] == 0:
                     first[instrument] = session
                 stop[instrument] = session + 1
@@ -172,7 +172,7 @@ def _turn(
                 session = begin + offset
                 for instrument in range(stripe, min(stripe + _STRIPE, n_instruments)):
                     value = returns[session, instrument]
-                    if value != value:  # noqa: PLR0124 - true for NaN alone
+                    if value != value:  # true for NaN alone
                         returns[session, instrument] = value = 0.0
                         if first[instrument] <= session < stop[instrument]:
                             missing[instrument, session] = True

@@ -298,13 +298,13 @@ def renormalize(  # noqa: PLR0917 - numba takes arguments by place
         observed[portfolio, :] = True
         if not eventful or gross == 0.0:
             continue
-        unavailable = 0.0
+        unavailable, inverse = 0.0, 1.0 / gross
         for session in range(n_obs):
             unavailable += events[session]
-            share = (gross - unavailable) / gross
-            if abs(share - 1.0) < _ROUNDING:
+            missing = unavailable * inverse
+            if missing < _ROUNDING:
                 continue
-            share = max(share, 0.0)
+            share = max(1.0 - missing, 0.0)
             coverage[portfolio, session] = share
             if share < min_coverage - _ROUNDING:
                 observed[portfolio, session] = False

@@ -129,7 +129,7 @@ def rolling_windows(  # noqa: PLR0917 - numba takes arguments by place
         for t in range(n):
             x, y = benchmark[t], values[t]
             refused += abs(y) > LARGEST_MAGNITUDE
-            both = x == x and y == y  # noqa: PLR0124 - false for NaN alone
+            both = x == x and y == y  # false for NaN alone
             pairs += 1.0 if both else 0.0
             total_x += x if both else 0.0
             total_y += y if both else 0.0
@@ -137,7 +137,7 @@ def rolling_windows(  # noqa: PLR0917 - numba takes arguments by place
         n0, n1, n2, n3, n4, n5 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         for t in range(n):
             x, y = benchmark[t], values[t]
-            both = x == x and y == y  # noqa: PLR0124
+            both = x == x and y == y
             x = x - mean_x if both else 0.0
             y = y - mean_y if both else 0.0
             n0 += 1.0 if both else 0.0

@@ -140,6 +140,60 @@ def _greatest(values: FloatArray, k: int) -> float:
     return greatest
 
 
+@helper
+def _compound(values: FloatArray, length: int, blocks: FloatArray) -> None:
+    """Write the returns of blocks of `length` sessions that end at the last one."""
+    day = values.size - blocks.size * length
+    for block in range(blocks.size):
+        if length == 1:
+            blocks[block] = values[day]
+            day += 1
+            continue
+        growth = 1.0
+        for _ in range(length):
+            growth *= 1.0 + values[day]
+            day += 1
+        blocks[block] = growth - 1.0
+
+
+@helper
+def _worst_days(
+    values: FloatArray, usable: BoolArray, worst: float, k: int, days: IntArray
+) -> None:
+    """Write the first k sessions, ties at `worst` in their order, that lose at least as much."""
+    held = 0
+    for t in range(values.size):
+        days[held] = t
+        held += usable[t] and values[t] <= worst
+    surplus = held - k
+    for place in range(held - 1, -1, -1):
+        if surplus == 0:
+            break
+        if values[days[place]] == worst:
+            for later in range(place, held - 1):
+                days[later] = days[later + 1]
+            held -= 1
+            surplus -= 1
+
+
+@helper
+def _members_by_day(days: IntArray, sizes: IntArray, n_obs: int) -> tuple[IntArray, IntArray]:
+    """Turn each row's days into each day's rows; those of day t end where t + 1 begins."""
+    starts = np.zeros(n_obs + 2, dtype=np.int64)
+    for row in range(days.shape[0]):
+        for place in range(sizes[row]):
+            starts[days[row, place] + 2] += 1
+    for t in range(n_obs + 1):
+        starts[t + 1] += starts[t]
+    members = np.empty(starts[n_obs + 1], dtype=np.int64)
+    for row in range(days.shape[0]):
+        for place in range(sizes[row]):
+            day = days[row, place]
+            members[starts[day + 1]] = row
+            starts[day + 1] += 1
+    return starts, members
+
+
 @kernel(floats2, integers, integers, codes)
 def screen(series: FloatArray, sources: IntArray, targets: IntArray, status: Codes) -> None:
     """Flag series that are constant or absurd."""
@@ -357,7 +411,7 @@ def declining_sums(values: FloatArray, decay: float, sums: FloatArray) -> None:
 
 
 @kernel(floats2, integers, integers, codes, integers, floats, out2)
-def series_risk(
+def series_risk(  # noqa: PLR0917
     series: FloatArray,
     sources: IntArray,
     targets: IntArray,
@@ -447,25 +501,13 @@ def hedge_grid(  # noqa: PLR0917
             first, last, length = starts[h], starts[h + 1], horizons[h]
             m = last - first
             item = blocks[first:last]
-            begin = n - m * length
-            if length == 1:
-                item[:] = values
-            else:
-                for block in range(m):
-                    growth = 1.0
-                    for day in range(begin + block * length, begin + (block + 1) * length):
-                        growth *= 1.0 + values[day]
-                    item[block] = growth - 1.0
+            _compound(values, length, item)
             mean = _mean(item)
             total, sum_of_sizes = 0.0, 0.0
             for value in item:
                 total += (value - mean) ** 2
                 sum_of_sizes += abs(value)
             state = _state(item, total)
-            if state != OK:
-                for j in range(columns.size):
-                    flags[row, columns[j], h] = state
-                continue
             k = tail_sizes[h]
             cut_width = _TAIL_CUT * quantiles[h]
             _tail(item, k, mean - cut_width * np.sqrt(total / m), tail)
@@ -473,7 +515,9 @@ def hedge_grid(  # noqa: PLR0917
             no_offset = abs(mean) * m <= _CANCELED * sum_of_sizes
             no_reduction = not shortfall > 0.0
             for j in range(columns.size):
-                flags[row, columns[j], h] = 4 * no_offset + 8 * no_reduction
+                flags[row, columns[j], h] = state + 4 * no_offset + 8 * no_reduction
+                if state != OK:
+                    continue
                 hedge, weights = hedges[j, first:last], influence[j, first:last]
                 hedge_mean, inverse = moments[j, 2 * h], moments[j, 2 * h + 1]
                 ratio = 0.0
@@ -518,47 +562,23 @@ def shortfall_components(  # noqa: PLR0917
     share bad days: going through them day by day keeps the day's returns in the first cache.
     """
     n_books, n = series.shape
-    longest = 0
+    sizes, longest = np.zeros(n_books, dtype=np.int64), 0
     for row in range(n_books):
-        longest = max(longest, tail_sizes[row])
-    worst_days = np.zeros((n_books, max(longest, 1)), dtype=np.int64)
-    starts = np.zeros(n + 2, dtype=np.int64)
+        sizes[row] = tail_sizes[row] if status[row] == OK else 0
+        longest = max(longest, sizes[row])
+    days = np.zeros((n_books, longest), dtype=np.int64)
     found = np.empty(n + 1, dtype=np.int64)
     for row in range(n_books):
-        if status[row] != OK:
-            continue
-        values, usable, worst = series[row], observed[row], -value_at_risk[row]
-        held = 0
-        for t in range(n):
-            found[held] = t
-            held += usable[t] and values[t] <= worst
-        surplus = held - tail_sizes[row]
-        for place in range(held - 1, -1, -1):
-            if surplus == 0:
-                break
-            if values[found[place]] == worst:
-                found[place] = n
-                surplus -= 1
-        kept = 0
-        for place in range(held):
-            if found[place] < n:
-                worst_days[row, kept] = found[place]
-                starts[found[place] + 2] += 1
-                kept += 1
-    for t in range(n + 1):
-        starts[t + 1] += starts[t]
-    members = np.empty(starts[n + 1], dtype=np.int64)
-    for row in range(n_books):
         if status[row] == OK:
-            for place in range(tail_sizes[row]):
-                day = worst_days[row, place]
-                members[starts[day + 1]] = row
-                starts[day + 1] += 1
+            k = sizes[row]
+            _worst_days(series[row], observed[row], -value_at_risk[row], k, found)
+            days[row, :k] = found[:k]
+    starts, members = _members_by_day(days, sizes, n)
     for day in range(n):
         returns = by_session[day]
         for member in range(starts[day], starts[day + 1]):
             row = members[member]
-            share = 1.0 / (tail_sizes[row] * coverage[row, day])
+            share = 1.0 / (sizes[row] * coverage[row, day])
             for position in range(offsets[row], offsets[row + 1]):
                 components[position] += share * returns[instruments[position]]
     for row in range(n_books):

@@ -27,9 +27,7 @@ class Market(NamedTuple):
 def sparse(exposures: FloatArray) -> Books:
     held = exposures != 0
     offsets = np.concatenate([[0], np.cumsum(held.sum(axis=1))])
-    return books(
-        offsets, np.nonzero(held)[1], exposures[held], n_instruments=exposures.shape[1]
-    )
+    return books(offsets, np.nonzero(held)[1], exposures[held], n_instruments=exposures.shape[1])
 
 
 def ragged_market(seed: int = 7, n_obs: int = 700, n_portfolios: int = 12) -> Market:

@@ -21,8 +21,7 @@ from analytics.engine.batch.panel_tiles import panel_tiles
 from analytics.engine.beta import ewma_beta, rolling_beta, up_down_betas
 from analytics.engine.errors import DegenerateInputError, InsufficientDataError, InvalidInputError
 from analytics.engine.hedge import dollar_offset, minimum_variance_hedge, tail_reduction
-from analytics.engine.regression import least_squares
-from analytics.engine.regression import design as qr_design
+from analytics.engine.regression import design, least_squares
 from analytics.engine.returns import block_returns, portfolio_returns
 from analytics.engine.tail_components import component_shortfall
 from analytics.engine.tail_risk import historical_tail
@@ -79,10 +78,8 @@ def test_statsmodels_finds_the_same_regressions(
     y, observed = sample_of(case, portfolio)
     assert result.n_obs[portfolio] == y.size
     kwargs = {"maxlags": 10, "use_correction": True}
-    tables = (result.one_factor, [case.benchmark]), (
-        result.two_factor,
-        [case.market, case.benchmark],
-    )
+    pair = [case.market, case.benchmark]
+    tables = (result.one_factor, [case.benchmark]), (result.two_factor, pair)
     for table, factors in tables:
         columns = sm.add_constant(np.stack([factor[observed] for factor in factors], axis=1))
         plain = sm.OLS(y, columns).fit()
@@ -190,7 +187,7 @@ def test_portfolio_beta_is_the_exposure_weighted_beta_on_a_common_sample() -> No
         panel_tiles(panel), benchmark=case.benchmark, market=case.market, hedges=case.hedges
     )
     got = full_set(run, case.books).one_factor["beta"]
-    single = least_squares(qr_design(case.benchmark[:, np.newaxis]), panel.T).coefficients[:, 1]
+    single = least_squares(design(case.benchmark[:, np.newaxis]), panel.T).coefficients[:, 1]
     assert_allclose(got, case.exposures @ single, rtol=1e-11, atol=1e-13)
 
 
@@ -264,9 +261,7 @@ def test_factors_with_gaps_leave_their_sessions_out(case: Market) -> None:
     benchmark[[100, 333]] = np.nan
     hedges[2, :200] = np.nan
     hedges[3, 40:] = np.nan
-    run = prepare(
-        panel_tiles(case.panel), benchmark=benchmark, market=case.market, hedges=hedges
-    )
+    run = prepare(panel_tiles(case.panel), benchmark=benchmark, market=case.market, hedges=hedges)
     got = full_set(run, case.books)
     for portfolio in PORTFOLIOS:
         series = series_of(case, portfolio)
@@ -306,9 +301,7 @@ def test_a_one_sided_benchmark_has_no_sides_and_all_else(case: Market) -> None:
         (Settings(min_obs=3), "min_obs must be"),
     ],
 )
-def test_settings_out_of_range_are_refused(
-    case: Market, settings: Settings, message: str
-) -> None:
+def test_settings_out_of_range_are_refused(case: Market, settings: Settings, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         prepare(
             panel_tiles(case.panel),

@@ -58,7 +58,7 @@ def test_a_benchmark_that_rests_has_no_beta() -> None:
 
 @pytest.mark.parametrize(("window", "min_obs"), [(2, None), (10, 11), (10, 2), (40_000, 5)])
 def test_windows_out_of_range_are_refused(window: int, min_obs: int | None) -> None:
-    with pytest.raises(InvalidInputError, match="window|min_obs"):
+    with pytest.raises(InvalidInputError, match=r"window|min_obs"):
         ragged_rolling_betas(np.zeros((1, 50)), np.zeros(50), window, min_obs=min_obs)
 
 
