@@ -12,7 +12,7 @@ from analytics.engine.types import FloatArray
 from tests.bench.market import SESSIONS
 from tests.bench.timing import Goal, interleaved, show
 
-PATHS, DAYS, BLOCK, ARCH_PATHS = 100_000, 63, 10.0, 500
+PATHS, DAYS, BLOCK, ARCH_PATHS = 100_000, 63, 10, 500
 
 
 def run(*, quick: bool) -> list[Goal]:
@@ -35,7 +35,7 @@ def run(*, quick: bool) -> list[Goal]:
         unit="paths/s",
     )
     show(
-        f"13. Stationary bootstrap, {n_paths:,} paths x {DAYS} sessions, mean block {BLOCK:g}",
+        f"13. Stationary bootstrap, {n_paths:,} paths x {DAYS} sessions, mean block {BLOCK}",
         measured,
         baseline="numpy, all paths at once",
         note=f"arch resamples all {SESSIONS:,} sessions each time; from {ARCH_PATHS} paths",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,8 +20,9 @@ from analytics.engine.batch.portfolio_returns import (
     renormalize,
     tiled_product,
 )
+from analytics.engine.errors import EngineError
 from analytics.engine.tail_risk import tail_size
-from analytics.engine.types import FloatArray
+from analytics.engine.types import FloatArray, IntArray
 from tests.bench import peers
 from tests.bench.market import POSITIONS, SESSIONS, Market, market, portfolios, ragged
 from tests.bench.timing import Goal, Row, interleaved, show, show_table
@@ -106,14 +106,14 @@ def _contenders(
         portfolios(batch.n_portfolios, 2 * POSITIONS),
     )
 
-    def each(work: Callable[[FloatArray, FloatArray], object]) -> Callable[[], None]:
+    def each(work: Callable[[IntArray, FloatArray], object]) -> Callable[[], None]:
         def loop() -> None:
             for columns, exposures in held:
                 work(columns, exposures)
 
         return loop
 
-    def subset(columns: FloatArray, exposures: FloatArray) -> None:
+    def subset(columns: IntArray, exposures: FloatArray) -> None:
         y = peers.return_series(frame, columns, exposures)
         peers.empyrical_subset(y, benchmark.loc[y.index])
 
@@ -247,12 +247,14 @@ def _stages(prepared: Run, batch: Books, done: FullSet) -> dict[str, Callable[[]
     panel, returns, sample = prepared.panel, done.returns, prepared.beta_sample
     members = np.flatnonzero(returns.n_excluded == 0)
     status = np.zeros(batch.n_portfolios, dtype=np.int8)
-    rows: tuple[Any, ...] = (returns.series, members, members, status)
+    places = (returns.series, members, members)
+    rows = (*places, status)
     scratch = np.empty_like(returns.series)
     tail_sizes, quantiles = tails(SESSIONS, prepared.settings.confidence_levels)
     assert sample.sides is not None
     sides, windows = sample.sides, sample.windows
-    (_, _, blocks), *_ = prepared.hedge_groups
+    blocks = prepared.hedge_groups[0].blocks
+    assert not isinstance(blocks, EngineError)
     held = (batch.offsets, batch.instruments, batch.exposures)
     tables = {
         name: np.zeros((batch.n_portfolios, columns))
@@ -288,7 +290,7 @@ def _stages(prepared: Run, batch: Books, done: FullSet) -> dict[str, Callable[[]
             *rows, tail_sizes, quantiles, tables["risk"]
         ),
         "hedges": lambda: statistics.hedge_grid(
-            *rows[:3], blocks.horizons, blocks.starts, blocks.tail_sizes, blocks.quantiles,
+            *places, blocks.horizons, blocks.starts, blocks.tail_sizes, blocks.quantiles,
             blocks.returns, blocks.influence, blocks.moments, np.arange(4), grid,
             np.zeros((batch.n_portfolios, 4, 4), dtype=np.int8),
         ),

@@ -14,7 +14,7 @@ import statsmodels.api as sm
 from statsmodels.regression.rolling import RollingOLS
 
 from analytics.engine.batch.full_set import FullSet
-from analytics.engine.types import FloatArray
+from analytics.engine.types import FloatArray, IntArray
 
 HORIZONS, WINDOWS, DECAY = (1, 5, 10, 15), (60, 252), 0.94
 _HAC = {"maxlags": 10, "use_correction": True}
@@ -32,12 +32,14 @@ def rolling_covariance(y: pd.Series, x: pd.Series, window: int) -> object:
     return y.rolling(window).cov(x) / x.rolling(window).var()
 
 
-def return_series(panel: pd.DataFrame, columns: FloatArray, weights: FloatArray) -> pd.Series:
+def return_series(panel: pd.DataFrame, columns: IntArray, weights: FloatArray) -> pd.Series:
     """Renormalized by available gross weight, sessions below half of it left out."""
     held = panel.iloc[:, columns]
     gross = np.abs(weights)
     share = held.notna() @ gross / gross.sum()
-    return ((held.fillna(0.0) @ weights) / share)[share >= 0.5]
+    series: pd.Series = (held.fillna(0.0) @ weights) / share
+    enough: pd.Series = series.loc[share >= 0.5]
+    return enough
 
 
 class Composite:
@@ -50,7 +52,7 @@ class Composite:
         self.factors = pd.DataFrame({"market": market, "benchmark": benchmark})
         self.hedges = pd.DataFrame(hedges.T)
 
-    def full_set(self, columns: FloatArray, weights: FloatArray, rolling: Rolling) -> FloatArray:
+    def full_set(self, columns: IntArray, weights: FloatArray, rolling: Rolling) -> FloatArray:
         """Return what `compared` picks from ours; the rest is computed and dropped."""
         y = return_series(self.panel, columns, weights)
         factors = self.factors.loc[y.index]
@@ -76,7 +78,7 @@ class Composite:
             ]
         )
 
-    def _tails(self, y: pd.Series, columns: FloatArray, weights: FloatArray) -> None:
+    def _tails(self, y: pd.Series, columns: IntArray, weights: FloatArray) -> None:
         ordered = np.sort(y.to_numpy())
         for level in (0.95, 0.975, 0.99):
             k = int(np.ceil(y.size * (1 - level) - 1e-9))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils
+from numba.core import cgutils as _cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from analytics.engine.types import FloatArray
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -42,15 +44,18 @@ def kernel(*arguments: Any, returns: Any = types.void) -> Callable[[Function], F
     return compiled
 
 
-helper: Callable[[Function], Function] = njit(
-    nogil=True, fastmath=_FASTMATH, error_model="numpy", inline="never"
-)
-"""A function that kernels of the same file call; compiled into them."""
+def helper(function: Function) -> Function:
+    """Compile a function that kernels of the same file call, into them."""
+    compiled: Any = njit(nogil=True, fastmath=_FASTMATH, error_model="numpy", inline="never")(
+        function
+    )
+    return cast("Function", compiled)
 
 
-@intrinsic
-def prefetch(_: Any, array: Any, __: Any, ___: Any) -> Any:  # type: ignore[misc]
+def _prefetch(_: Any, array: Any, __: Any, ___: Any) -> Any:
     """Ask for the cache line of ``array[i, j]``, which will be read soon."""
+
+    cgutils: Any = _cgutils
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = signature.args[0]
@@ -64,6 +69,9 @@ def prefetch(_: Any, array: Any, __: Any, ___: Any) -> Any:  # type: ignore[misc
         return context.get_dummy_value()
 
     return types.void(array, types.intp, types.intp), generate
+
+
+prefetch: Callable[[FloatArray, int, int], None] = cast("Any", intrinsic(_prefetch))
 
 
 def contiguous(values: Any, dtype: Any) -> NDArray[Any]:

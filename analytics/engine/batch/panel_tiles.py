@@ -19,7 +19,7 @@ from analytics.engine.batch.compiling import (
 )
 from analytics.engine.checks import masked_rows
 from analytics.engine.errors import InvalidInputError
-from analytics.engine.types import FloatArray, IntArray
+from analytics.engine.types import BoolArray, FloatArray, IntArray
 
 # 128 sessions of 5,000 instruments are 5 MB, which stay in the last cache while portfolios pass.
 SESSIONS_PER_TILE = 128
@@ -160,7 +160,7 @@ def _history(returns: FloatArray, first: IntArray, stop: IntArray) -> None:
 
 @kernel(out2, integers, integers, out3, flags2)
 def _turn(
-    returns: FloatArray, first: IntArray, stop: IntArray, tiles: FloatArray, missing: FloatArray
+    returns: FloatArray, first: IntArray, stop: IntArray, tiles: FloatArray, missing: BoolArray
 ) -> None:
     """Fill the tiles, put 0 for NaN, and mark the gaps inside each history."""
     n_obs, n_instruments = returns.shape

@@ -134,7 +134,7 @@ def _lower_sum(values: FloatArray, k: int) -> float:
 
 @helper
 def _greatest(values: FloatArray, k: int) -> float:
-    greatest = values[0]
+    greatest: float = values[0]
     for i in range(1, k):
         greatest = max(greatest, values[i])
     return greatest

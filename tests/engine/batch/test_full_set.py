@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import empyrical
 import numpy as np
 import pytest
 import statsmodels.api as sm
 from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
 
 from analytics.engine.batch.full_set import (
     STATUS,
@@ -168,6 +171,9 @@ def test_hedges_at_every_horizon(case: Market, result: FullSet, portfolio: int) 
             notional = -got["hedge_ratio"]
             offset = dollar_offset(item, notional * hedge).cumulative
             tail = tail_reduction(item, hedge, hedge_notional=notional)
+            reduction = tail.expected_shortfall
+            assert offset is not None
+            assert reduction is not None
             assert_allclose(got["hedge_ratio"], fit.params[1], rtol=1e-12, atol=1e-14)
             assert_allclose(got["standard_error"], fit.bse[1], rtol=1e-12)
             assert_allclose(got["intercept"], fit.params[0], rtol=1e-11, atol=1e-15)
@@ -176,7 +182,6 @@ def test_hedges_at_every_horizon(case: Market, result: FullSet, portfolio: int) 
                 got["variance_reduction"], plain.effectiveness.value, rtol=1e-11, atol=1e-13
             )
             assert_allclose(got["dollar_offset"], offset, rtol=1e-10)
-            reduction = tail.expected_shortfall
             assert_allclose(got["shortfall_reduction"], reduction, rtol=1e-11, atol=1e-13)
 
 
@@ -233,7 +238,7 @@ def test_what_has_no_answer_is_flagged_and_the_others_go_on(case: Market, run: R
     assert not got.offset_defined[2].any()
     for table in (got.one_factor, got.risk, got.hedges, got.up_down):
         assert not table[2:3].view(np.float64).any()
-    finite = [got.rolling, got.components, got.returns.series]
+    finite: list[NDArray[Any]] = [got.rolling, got.components, got.returns.series]
     finite += [table.view(np.float64) for table in (got.one_factor, got.two_factor, got.hedges)]
     assert all(np.isfinite(values).all() for values in finite)
     expected = full_set(run, case.books).one_factor
@@ -314,15 +319,18 @@ def test_settings_out_of_range_are_refused(case: Market, settings: Settings, mes
 
 def test_factors_that_cannot_be_regressed_on_are_refused(case: Market) -> None:
     tiles = panel_tiles(case.panel)
-    good = {"market": case.market, "hedges": case.hedges}
+
+    def against(benchmark: FloatArray) -> Run:
+        return prepare(tiles, benchmark=benchmark, market=case.market, hedges=case.hedges)
+
     with pytest.raises(DegenerateInputError, match="constant"):
-        prepare(tiles, benchmark=np.full(700, 0.01), **good)
+        against(np.full(700, 0.01))
     with pytest.raises(DegenerateInputError, match="collinear"):
-        prepare(tiles, benchmark=2 * case.market, **good)
+        against(2 * case.market)
     with pytest.raises(InsufficientDataError, match="needs at least"):
-        prepare(tiles, benchmark=np.full(700, np.nan), **good)
+        against(np.full(700, np.nan))
     with pytest.raises(InvalidInputError, match="benchmark has 5 entries where 700"):
-        prepare(tiles, benchmark=np.zeros(5), **good)
+        against(np.zeros(5))
 
 
 def test_warming_up_compiles_everything_a_batch_needs(run: Run, case: Market) -> None:
@@ -330,7 +338,7 @@ def test_warming_up_compiles_everything_a_batch_needs(run: Run, case: Market) ->
     full_set(run, case.books)
     from analytics.engine.batch import portfolio_returns, rolling_kernels, statistics
 
-    kernels = [
+    kernels: list[Any] = [
         statistics.screen,
         statistics.regressions,
         statistics.hedge_grid,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -103,10 +105,11 @@ def test_positions_that_would_read_elsewhere_are_refused(
 
 
 def test_a_kernel_refuses_types_it_was_not_compiled_for() -> None:
-    tiles = np.zeros((1, 2, SESSIONS_PER_TILE), dtype=np.float32)
+    tiles: Any = np.zeros((1, 2, SESSIONS_PER_TILE), dtype=np.float32)
     batch = sparse(np.ones((1, 2)))
+    held = (batch.offsets, batch.instruments, batch.exposures)
     with pytest.raises(TypeError, match="No matching definition"):
-        tiled_product(tiles, *_parts(batch), np.zeros((1, 5)))
+        tiled_product(tiles, *held, np.zeros((1, 5)))
 
 
 def test_chunks_give_what_the_whole_gives() -> None:
@@ -116,7 +119,3 @@ def test_chunks_give_what_the_whole_gives() -> None:
     for first, chunk in case.books.chunks(5):
         part = book_returns(tiles, chunk)
         assert_array_equal(part.series, whole.series[first : first + chunk.n_portfolios])
-
-
-def _parts(batch: object) -> tuple[object, ...]:
-    return tuple(getattr(batch, name) for name in ("offsets", "instruments", "exposures"))
