@@ -19,6 +19,7 @@ from analytics.calculations.inputs import (
     Holding,
     Market,
     Requirements,
+    gap_warnings,
     hypothetical,
     missing_fx,
     no_positions,
@@ -242,6 +243,7 @@ def _prepare(market: Market, valued: Book, params: Json) -> _Hedge:
             missing_sessions=[str(day) for day in panel.dates[~used]][:50],
         )
     notes = [*book.warnings, *book.stale_warnings(params["max_price_age_sessions"])]
+    notes += gap_warnings(market, lead, rows)
     missing = int((~used).sum())
     if missing:
         notes.append(

@@ -360,6 +360,16 @@ class Market:
         rows: IntArray = start + np.flatnonzero(~np.isnan(self.block.levels[start:stop, column]))
         return rows
 
+    def missing_sessions(self, rows: IntArray) -> list[date]:
+        """Sessions of the exchange between rows: a return across them is of several days."""
+        if not rows.size:
+            return []
+        first, last = (self.block.sessions[row].item() for row in rows[[0, -1]])
+        held = sessions_between("XNYS", first, last)
+        if len(held) == rows.size:
+            return []
+        return sorted(set(held).difference(self.block.sessions[rows].tolist()))
+
     def panel(
         self, instrument_ids: Sequence[int], rows: IntArray, currency: str | None = None
     ) -> ReturnPanel:
@@ -772,6 +782,22 @@ def _local_value(market: Market, holding: Holding) -> float:
         return holding.quantity
     last = market.last_close(holding.instrument.pk)
     return holding.quantity * last[0] if last else 0.0
+
+
+def gap_warnings(market: Market, instrument_id: int, rows: IntArray) -> list[Json]:
+    """What to say where the series whose sessions make the sample lacks some between."""
+    missing = market.missing_sessions(rows)
+    if not missing:
+        return []
+    return [
+        warning(
+            "missing-sessions",
+            f"{market.instrument(instrument_id).symbol} has no price on {len(missing)} sessions"
+            f" from {missing[0]} to {missing[-1]}; each gap counts as one return",
+            n_sessions=len(missing),
+            sessions=[day.isoformat() for day in missing[:_LISTED_SESSIONS]],
+        )
+    ]
 
 
 def no_positions(market: Market) -> Unanswerable:

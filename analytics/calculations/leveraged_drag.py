@@ -325,15 +325,17 @@ class _Path:
         return [term for term in in_force if term is not None]
 
     def _refuse_gaps(self) -> None:
-        gaps = np.isnan(self.index) | np.isnan(self.fund)
-        if gaps.any():
+        gaps = self.dates[np.isnan(self.index) | np.isnan(self.fund)].tolist()
+        missing = sorted({*gaps, *self.market.missing_sessions(self.rows)})
+        if missing:
+            required = self.dates.size + len(missing) - len(gaps)
             raise Unanswerable(
                 Result.Status.INSUFFICIENT_DATA, "insufficient-history",
-                f"{int(gaps.sum())} of {gaps.size} sessions lack a return of the fund or its"
+                f"{len(missing)} of {required} sessions lack a return of the fund or its"
                 " index; a compounded return has no gaps",
-                required_obs=int(gaps.size),
-                available_obs=int((~gaps).sum()),
-                missing_sessions=[str(day) for day in self.dates[gaps]][:50],
+                required_obs=required,
+                available_obs=required - len(missing),
+                missing_sessions=[day.isoformat() for day in missing[:50]],
             )
 
     @property

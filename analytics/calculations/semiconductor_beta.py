@@ -15,6 +15,7 @@ from analytics.calculations.inputs import (
     Holding,
     Market,
     Requirements,
+    gap_warnings,
     missing_fx,
     no_positions,
     portfolio_input_facts,
@@ -517,6 +518,7 @@ def _warnings(sample: _GroupSample, at: int, params: Json) -> list[Json]:
                 " small in size",
             )
         )
+    notes += gap_warnings(market, sample.benchmark_series, sample.rows[-group.window - 1 :])
     least = float(sample.coverage[at].min()) if sample.coverage.size else 1.0
     if least < 1.0:
         notes.append(

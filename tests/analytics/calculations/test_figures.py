@@ -409,3 +409,24 @@ def test_closed_form_alone_never_passes_a_hedge(
     assert quarter["empirical"]["status"] == "insufficient_data"
     assert quarter["closed_form"]["value"] > 0.8
     assert quarter["verdict"] == "inconclusive"
+
+
+def test_sessions_between_prices_are_named_and_no_fund_compounds_across_them(
+    instruments: dict[str, Instrument], portfolio: Portfolio, answer: Answer
+) -> None:
+    gap = SESSIONS[-40:-37]
+    with operator_scope():
+        for symbol in ("SOX", "SOXS"):
+            Price.objects.filter(instrument=instruments[symbol], session__in=gap).delete()
+        data_version_bump(None)
+    for unit in (
+        answer(BETA, portfolio),
+        answer(HEDGE, portfolio, hedging=[{"instrument": "SOXS"}]),
+    ):
+        (note,) = [row for row in unit["result"]["warnings"] if row["code"] == "missing-sessions"]
+        assert note["sessions"] == [day.isoformat() for day in gap]
+    drag = answer(DRAG, None, instrument="SOXS")
+    assert drag["status"] == "insufficient_data"
+    assert drag["problem"]["missing_sessions"] == [day.isoformat() for day in gap]
+    assert drag["problem"]["required_obs"] == drag["problem"]["available_obs"] + 3
+    assert answer(DRAG, None, instrument="SOXS", **{"from": SESSIONS[-30]})["status"] == "ok"
