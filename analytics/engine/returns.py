@@ -216,7 +216,7 @@ def portfolio_returns(
     np.divide(gross - unavailable, gross, out=coverage, where=gross > 0)
     # Sums in another order may leave full coverage at 1 - 1e-16.
     coverage[np.abs(coverage - 1.0) < 1e-12] = 1.0
-    excluded = coverage < min_coverage
+    excluded = coverage < min_coverage - 1e-12
     np.divide(series, coverage, out=series, where=~excluded)
     series[excluded] = np.nan
     return PortfolioReturns(series, coverage)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import empyrical
@@ -347,3 +350,12 @@ def test_warming_up_compiles_everything_a_batch_needs(run: Run, case: Market) ->
         rolling_kernels.rolling_windows,
     ]
     assert {len(kernel.signatures) for kernel in kernels} == {1}
+
+
+def test_the_engine_loads_without_the_compiler() -> None:
+    script = (
+        "import sys, analytics.engine.batch, analytics.engine.beta, analytics.engine.hedge,"
+        " analytics.engine.leverage; sys.exit('numba' in sys.modules)"
+    )
+    root = Path(__file__).resolve().parents[3]
+    assert subprocess.run([sys.executable, "-c", script], cwd=root, check=False).returncode == 0

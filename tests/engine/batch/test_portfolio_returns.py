@@ -55,10 +55,10 @@ def test_a_ragged_market_excludes_days_and_says_so() -> None:
     assert 0 < np.count_nonzero(got.n_excluded) < got.n_excluded.size
 
 
-@pytest.mark.parametrize("weights", [[0.5, 0.5], [0.3, 0.2, 0.1, 0.4], [0.1, 0.2, 0.3]])
+@pytest.mark.parametrize("weights", [[0.5, 0.5], [0.3, 0.2, 0.1, 0.4], [0.1, 0.2, 0.3], [0.1] * 10])
 def test_coverage_of_exactly_half_counts_in_both_forms(weights: list[float]) -> None:
     exposures = np.array([weights])
-    missing = {2: [1], 3: [2], 4: [0, 1]}[len(weights)]
+    missing = {2: [1], 3: [2], 4: [0, 1], 10: [0, 2, 4, 6, 8]}[len(weights)]
     panel = np.full((3, len(weights)), 0.01)
     panel[1, missing] = np.nan
     got = book_returns(panel_tiles(panel), sparse(exposures))
