@@ -448,15 +448,17 @@ def _two_factor_block(sample: _GroupSample, at: int, described: Sample) -> Json 
 
 def _rolling_block(sample: _GroupSample, at: int, *, with_series: bool) -> Json:
     block: Json = {}
+    paired = ~np.isnan(sample.long_series[at]) & ~np.isnan(sample.benchmark_long)
     for window, rolling in sample.rolling.items():
         last: Json = {"window": window}
         if rolling.valid.shape[1] and rolling.valid[at, -1]:
+            used = sample.panel.dates[-window:][paired[-window:]]
             last |= {
                 **outputs.number(float(rolling.beta[at, -1])),
                 "se": outputs.finite(rolling.standard_error[at, -1]),
                 "n_obs": int(rolling.n_obs[at, -1]),
-                "first": str(sample.panel.dates[-window]),
-                "last": str(sample.panel.dates[-1]),
+                "first": str(used[0]),
+                "last": str(used[-1]),
                 "status": "ok",
             }
         else:

@@ -343,6 +343,9 @@ def test_position_with_gaps_beside_it_keeps_its_own_beta(
     alone = answer(BETA, market_facts.make_portfolio(client, instruments, {"NVDA": "1"}))
     assert rows["NVDA"]["beta"] == pytest.approx(beta_of(alone), rel=1e-12)
     assert rows["LATE"]["status"] == "partial_history"
+    late = answer(BETA, market_facts.make_portfolio(client, instruments, {"LATE": "100"}))
+    year = late["result"]["rolling"]["252"]
+    assert (year["n_obs"], year["first"]) == (149, SESSIONS[-149].isoformat())
     assert sum(row["contribution"] for row in rows.values()) == pytest.approx(beta_of(unit))
 
 
