@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Any, Literal
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import (
+    OpenApiAuthenticationExtension,
+    OpenApiSerializerFieldExtension,
+)
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
@@ -22,13 +26,56 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     target_class = "riskapi.api.authentication.ApiKeyAuthentication"
     name = "apiKey"
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:  # noqa: ARG002
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:  # noqa: ARG002 - its signature
         return {
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "rk_live_<id>_<secret>_<checksum>",
             "description": "An API key. Each operation names the scope it needs.",
         }
+
+
+class LagsExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
+    """How `LagsField` appears: a field of two types."""
+
+    target_class = "analytics.api.serializers.LagsField"
+
+    def map_serializer_field(
+        self,
+        auto_schema: Any,  # noqa: ARG002 - the library's signature
+        direction: Direction,  # noqa: ARG002 - likewise
+    ) -> dict[str, Any]:
+        return {"oneOf": [{"const": "auto"}, {"type": "integer", "minimum": 0, "maximum": 252}]}
+
+
+class HedgedItemExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
+    """How `HedgedItemField` appears: the portfolio, what has a tag, or named instruments."""
+
+    target_class = "analytics.api.serializers.HedgedItemField"
+
+    def map_serializer_field(
+        self,
+        auto_schema: Any,  # noqa: ARG002 - the library's signature
+        direction: Direction,  # noqa: ARG002 - likewise
+    ) -> dict[str, Any]:
+        name = {"type": "string", "minLength": 1, "maxLength": 40}
+        named = {"type": "array", "items": name, "minItems": 1, "maxItems": 1000}
+        return {
+            "oneOf": [
+                {"const": "portfolio"},
+                _object_of("tag", name),
+                _object_of("instruments", named),
+            ]
+        }
+
+
+def _object_of(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {name: schema},
+        "required": [name],
+        "additionalProperties": False,
+    }
 
 
 class FieldProblemSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
@@ -73,12 +120,22 @@ _STATUSES = {
 
 
 class ProblemAutoSchema(AutoSchema):
-    """Adds problem answers, scopes, and the parameters that views declare."""
+    """Adds summaries, problem answers, scopes, and the parameters that views declare."""
+
+    def get_summary(self) -> str:
+        # What stands beside the address: the docstring's first sentence, without what follows
+        # a colon or semicolon, for the line is short.
+        text = " ".join((super().get_description() or "").split())
+        return re.split(r"[.:;](?:\s|$)", text, maxsplit=1)[0]
 
     def get_description(self) -> str:  # type: ignore[override]  # as the base class has it
         text = super().get_description() or ""
         scope = self._scope()
         return f"{text}\n\nScope: `{scope}`." if scope else text
+
+    def get_tags(self) -> list[str]:
+        # `/instruments:resolve` belongs to the instruments.
+        return [tag.partition(":")[0] for tag in super().get_tags()]
 
     def get_extensions(self) -> dict[str, Any]:
         scope = self._scope()
@@ -87,10 +144,20 @@ class ProblemAutoSchema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         return [*super().get_override_parameters(), *self._declared()]
 
+    def _get_serializer_name(
+        self,
+        serializer: Any,
+        direction: Direction,
+        bypass_extensions: bool = False,  # noqa: FBT001, FBT002 - the library's signature
+    ) -> str:
+        # The library appends "Request" to what is sent; ours are called so already.
+        name: str = super()._get_serializer_name(serializer, direction, bypass_extensions)
+        return name.removesuffix("Request") if name.endswith("RequestRequest") else name
+
     def _get_paginator(self) -> None:
         return None  # lists page by `portfolios.api.listing`
 
-    def _is_list_view(self, serializer: Any = None) -> bool:  # noqa: ARG002
+    def _is_list_view(self, serializer: Any = None) -> bool:  # noqa: ARG002 - its signature
         # Answers are described as they are; a list is an envelope made below.
         return False
 
