@@ -6,6 +6,7 @@ import secrets
 from pathlib import Path
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -26,9 +27,16 @@ HTTPS_ONLY: bool = _env.bool("RISK_HTTPS_ONLY", default=False)
 _DEFAULT_STATE_DIR = Path.home() / ".local" / "state" / "riskapi"
 STATE_DIR = Path(_env.str("RISK_STATE_DIR", default=str(_DEFAULT_STATE_DIR)))
 
-#: Secrets have no usable default: a process started without them gets random ones, so nothing
-#: signed or hashed by it survives a restart. The deployment check refuses that outside tests.
-SECRETS_GIVEN: bool = "RISK_SECRET_KEY" in _env.ENVIRON and "RISK_KEY_PEPPER" in _env.ENVIRON
+_WITHOUT = [name for name in ("RISK_SECRET_KEY", "RISK_KEY_PEPPER") if name not in _env.ENVIRON]
+if "DATABASE_URL" in _env.ENVIRON and _WITHOUT:
+    raise ImproperlyConfigured(
+        f"DATABASE_URL is set, but not {' and '.join(_WITHOUT)}: each process would make up its"
+        " own, and no API key or log-in would hold beyond it. Set each to a long random text, the"
+        " same in all processes, for example from: "
+        'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
+    )
+
+#: Random where there is no database whose rows they could sign or hash.
 SECRET_KEY: str = _env.str("RISK_SECRET_KEY", default=secrets.token_urlsafe(48))
 SECRET_KEY_FALLBACKS: list[str] = _env.list("RISK_SECRET_KEY_FALLBACKS", default=[])
 KEY_PEPPER: str = _env.str("RISK_KEY_PEPPER", default=secrets.token_urlsafe(48))

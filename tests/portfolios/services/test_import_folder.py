@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from django.conf import settings
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 
@@ -17,8 +16,9 @@ from portfolios.feeds import Status
 from portfolios.models import CorporateAction, Import, OptionQuote, Price
 from portfolios.services.imports import FileOutcome, import_file, import_folder
 from portfolios.tenancy import operator_scope
+from riskapi import env
 
-MARKET = Path(settings.MARKET_DATA_DIR)
+MARKET = Path(env.MARKET_DATA_DIR)
 
 pytestmark = [
     pytest.mark.django_db,
