@@ -18,6 +18,7 @@ from analytics.models import OutboxMessage
 from analytics.tasks import KINDS
 from portfolios.hints import wake_workers
 from portfolios.jobs import sweep
+from portfolios.services.idempotency import idempotency_purge
 from portfolios.tenancy import operator_scope
 
 #: Chosen once at random; whoever holds this session lock is the relay.
@@ -27,12 +28,13 @@ _OUTBOX_BATCH = 1000
 _HINTS = 4
 _REHINT_AFTER = timedelta(seconds=30)
 _LONGEST_BACK_OFF = 10.0
+_PURGE_EVERY = 3600.0
 
 logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
-    """Empties the outbox every second and sweeps the tables of jobs every five.
+    """Empties the outbox every second, sweeps the tables of jobs every five, purges every hour.
 
     Two of them are harmless: the second waits for the first one's lock, which the database takes
     back when its holder's connection ends.
@@ -49,6 +51,7 @@ class Command(BaseCommand):
         if options["once"]:
             drain_outbox()
             sweep_jobs()
+            purge()
             return
         stopping = threading.Event()
 
@@ -62,7 +65,7 @@ class Command(BaseCommand):
 
 def run_relay(stopping: threading.Event, *, tick: float, sweep_every: float) -> None:
     """Pass after pass until told to stop; a database that is away is waited for."""
-    until_sweep, back_off, holds_lock = 0.0, tick, False
+    until_sweep, until_purge, back_off, holds_lock = 0.0, 0.0, tick, False
     while not stopping.wait(back_off):
         try:
             holds_lock = holds_lock or _try_lock()
@@ -72,6 +75,10 @@ def run_relay(stopping: threading.Event, *, tick: float, sweep_every: float) -> 
                 if until_sweep <= 0:
                     sweep_jobs()
                     until_sweep = sweep_every
+                until_purge -= tick
+                if until_purge <= 0:
+                    purge()
+                    until_purge = _PURGE_EVERY
             back_off = tick
         except DatabaseError as error:
             logger.warning("database not reachable: %s", error)
@@ -106,6 +113,12 @@ def sweep_jobs() -> None:
     """Wake workers for jobs that nobody was told of, or whose worker died."""
     if sweep(KINDS, rehint_after=_REHINT_AFTER):
         wake_workers(_HINTS)
+
+
+def purge() -> None:
+    """Delete kept answers whose time for repetition is over."""
+    with operator_scope():
+        idempotency_purge()
 
 
 def _try_lock() -> bool:

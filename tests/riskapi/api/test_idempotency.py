@@ -6,9 +6,12 @@ import threading
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 
+from analytics.management.commands.relay import purge
 from portfolios.api.portfolios import PortfolioListView
 from portfolios.models import AuditEvent, IdempotencyRecord, Portfolio
+from portfolios.services.idempotency import KEPT
 from portfolios.tenancy import operator_scope
 from tests.callers import Answer, Caller, caller_create
 
@@ -46,6 +49,16 @@ def test_keys_of_two_clients_have_nothing_to_do_with_each_other(
     caller.post("/v1/portfolios", {"name": "A"}, Idempotency_Key="k1")
     answer = outsider.post("/v1/portfolios", {"name": "B"}, Idempotency_Key="k1")
     assert (answer.status, answer.body["name"]) == (201, "B")
+
+
+def test_relay_deletes_what_is_too_old_to_be_repeated(caller: Caller) -> None:
+    for key in ("old", "new"):
+        caller.post("/v1/portfolios", {"name": key}, Idempotency_Key=key)
+    with operator_scope():
+        IdempotencyRecord.objects.filter(key="old").update(created_at=Now() - 2 * KEPT)
+    purge()
+    with operator_scope():
+        assert set(IdempotencyRecord.objects.values_list("key", flat=True)) == {"new"}
 
 
 def test_refusal_is_not_kept(caller: Caller) -> None:
