@@ -72,7 +72,8 @@ def environment_folder(root: Path) -> Path:
     """`.venv` beside manage.py, or a folder in the user's cache where the checkout is read-only."""
     beside = root / ".venv"
     if os.access(beside if beside.exists() else root, os.W_OK | os.X_OK):
-        return beside
+        # A link to another checkout's environment is that one: used as it is, not built anew.
+        return beside.resolve()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "riskapi" / hashlib.sha256(os.fsencode(root)).hexdigest()[:12] / "venv"
 

@@ -45,6 +45,15 @@ def stamp(environment: Environment, **changes: str) -> None:
     (environment.folder / bootstrap.STAMP).write_text(json.dumps(content | changes))
 
 
+def test_linked_environment_is_the_one_it_leads_to(
+    environment: Environment, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / ".venv").symlink_to(environment.folder)
+    assert bootstrap.environment_folder(other) == environment.folder.resolve()
+
+
 def test_environment_without_stamp_is_not_ready(environment: Environment) -> None:
     assert not environment.is_ready()
 
