@@ -11,6 +11,7 @@ from portfolios.models import ApiKey
 from portfolios.services.api_keys import api_key_authenticate
 
 CHALLENGE = 'Bearer realm="riskapi"'
+HOW_TO_SEND = "Send the key as `Authorization: Bearer rk_live_...`."
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -22,9 +23,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             return None
         scheme, _, text = header.partition(" ")
         if scheme.lower() != "bearer":
-            raise AuthenticationFailed(
-                "Send the key as `Authorization: Bearer rk_live_...`.", "authentication-required"
-            )
+            raise AuthenticationFailed(HOW_TO_SEND, "authentication-required")
         try:
             return None, api_key_authenticate(text.strip(), request.META.get("REMOTE_ADDR", ""))
         except Refused as refusal:

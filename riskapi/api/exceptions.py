@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from portfolios import errors
+from riskapi.api.authentication import HOW_TO_SEND
 from riskapi.api.problems import CONTENT_TYPE, RETRY_AFTER, problem_document, problem_type
 
 logger = logging.getLogger(__name__)
@@ -68,6 +69,8 @@ def problem_handler(error: Exception, context: Mapping[str, Any]) -> Response:
         extra = {"errors": found}
     elif isinstance(error, exceptions.APIException):
         status, detail = error.status_code, _text(error)
+        if isinstance(error, exceptions.NotAuthenticated):
+            detail = HOW_TO_SEND
         code = str(error.get_codes())
         if code == error.default_code:
             code = next((c for kind, c in _PROTOCOL_CODES if type(error) is kind), code)

@@ -103,7 +103,10 @@ def _from_plain(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
     if code is None:
         code = "internal-error" if response.status_code >= 500 else "malformed-request"
     status = problem_type(code, response.status_code).status
-    document = _problem(request, code, status, f"{response.reason_phrase}.")
+    detail = f"{response.reason_phrase}."
+    if code == "not-found":
+        detail = "There is no such address; /v1/docs shows those there are."
+    document = _problem(request, code, status, detail)
     for name in ("Allow", "Retry-After", "WWW-Authenticate"):
         if name in response.headers:
             document[name] = response.headers[name]

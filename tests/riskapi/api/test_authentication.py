@@ -34,6 +34,7 @@ def test_request_without_a_key_is_challenged(caller: Caller) -> None:
     assert response.status_code == 401
     assert response["WWW-Authenticate"] == 'Bearer realm="riskapi"'
     assert response.json()["code"] == "authentication-required"
+    assert "Authorization: Bearer rk_live_" in response.json()["detail"]
 
 
 @pytest.mark.parametrize(
