@@ -224,6 +224,7 @@ class PositionSetInline(ReadOnlyInline):
     fields = ("as_of", "source", "checksum", "recorded_at", "superseded_at")
     readonly_fields = fields
     show_change_link = True
+    hide_title = True
     per_page = 20
 
 

@@ -18,6 +18,8 @@ from portfolios.services.imports import FileOutcome, import_file, import_folder
 from portfolios.tenancy import operator_scope
 
 _SHOWN_PROBLEMS = 20
+#: Columns of the table where no terminal says how many there are.
+_PLAIN_WIDTH = 132
 
 
 class Command(BaseCommand):
@@ -42,7 +44,8 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps([_as_json(outcome) for outcome in outcomes]))
         else:
-            _show(outcomes, Console(file=self.stdout))  # type: ignore[arg-type]  # has all that rich asks of a file
+            width = None if sys.stdout.isatty() else _PLAIN_WIDTH
+            _show(outcomes, Console(file=self.stdout, width=width))  # type: ignore[arg-type]  # has all that rich asks of a file
 
     def _import(self, path: Path, console: Console) -> list[FileOutcome]:
         if path.is_file():

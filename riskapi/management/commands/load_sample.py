@@ -28,7 +28,8 @@ class Command(BaseCommand):
 
     def handle(self, *, market: str | None = None, **_options: Any) -> None:
         """Load and print."""
-        with Progress(console=Console(stderr=True), transient=True) as bar:
+        console = Console(stderr=True)
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("importing", total=None)
 
             def show(path: Path, number: int, count: int) -> None:
