@@ -15,7 +15,7 @@ _METHODS = ("get", "post", "put", "patch", "delete")
 
 
 @register()
-def every_view_declares_its_scopes(**kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+def every_view_declares_its_scopes(**kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001  # Django's
     """No address under /v1 is served without saying which scope each method needs."""
     found: list[CheckMessage] = []
     for route, callback in _routes(get_resolver().url_patterns, ""):

@@ -89,10 +89,10 @@ class ApiView(APIView):
         self.response = self.finalize_response(drf_request, response, *args, **kwargs)
         return self.response
 
-    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:  # noqa: ARG002
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:  # noqa: ARG002  # DRF's
         return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 
-    def after_commit(self, request: Request, response: Response) -> Response:  # noqa: ARG002
+    def after_commit(self, request: Request, response: Response) -> Response:  # noqa: ARG002  # a hook
         """Replace the answer outside of the transaction, a replayed one too; or leave it."""
         return response
 

@@ -46,7 +46,7 @@ class RawFileParser(BaseParser):
 
     media_type = "*/*"
 
-    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:  # noqa: ARG002
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:  # noqa: ARG002  # DRF's
         return bytes(stream.read(MAX_UPLOAD_BYTES + 1))
 
 

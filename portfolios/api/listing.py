@@ -185,7 +185,9 @@ def list_response(
     limit = _limit(parameters.get("limit"))
     fingerprint = _fingerprint(request)
     if cursor := parameters.get("cursor"):
-        rows = rows.filter(_after(_open(cursor, fingerprint), column, listing.key, descending))
+        rows = rows.filter(
+            _after(_open(cursor, fingerprint), column, listing.key, descending=descending)
+        )
     order = [column, listing.key] if column != listing.key else [listing.key]
     sign = "-" if descending else ""
     page = list(rows.order_by(*(sign + name for name in order))[: limit + 1])
@@ -270,7 +272,7 @@ def _open(cursor: str, fingerprint: str) -> tuple[str, str]:
     return value, key
 
 
-def _after(last: tuple[str, str], column: str, key: str, descending: bool) -> Q:  # noqa: FBT001
+def _after(last: tuple[str, str], column: str, key: str, *, descending: bool) -> Q:
     operator = "lt" if descending else "gt"
     beyond = Q(**{f"{column}__{operator}": last[0]})
     if column == key:

@@ -268,7 +268,7 @@ def _day_or_month_first(
         name = "US dates: month/day/year" if us else "dates read as day/month/year"
 
         def parse(text: str) -> datetime:
-            first, second, year = _NUMERIC.match(text).groups()  # type: ignore[union-attr]
+            first, second, year = _NUMERIC.match(text).groups()  # type: ignore[union-attr]  # matched
             full = int(year) if len(year) == 4 else 2000 + int(year) - 100 * (int(year) > 68)
             month, day = (first, second) if us else (second, first)
             return datetime(full, int(month), int(day), tzinfo=UTC)

@@ -288,7 +288,7 @@ def _note_order(ledger: Ledger) -> None:
 
 def _check_price_bars(ledger: Ledger) -> None:
     """Prices outside their day's range cost the cells that are wrong; a close outside, the row."""
-    o, h, l, c = (ledger.values[n] for n in ("open", "high", "low", "close"))  # noqa: E741
+    o, h, l, c = (ledger.values[n] for n in ("open", "high", "low", "close"))  # noqa: E741  # field terms
     slack = ROUNDING * np.nan_to_num(np.maximum(c, h), nan=0.0)
     with np.errstate(invalid="ignore"):
         crossed = ledger.kept & (h < l - slack)

@@ -36,7 +36,7 @@ class Client(models.Model):
 
 
 class ApiKey(models.Model):
-    """A bearer key. Its secret is 256 random bits, so a keyed hash of it is kept, not a slow one."""
+    """A bearer key. Its secret is 256 random bits, so a fast keyed hash of it is kept."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="api_keys")

@@ -36,5 +36,5 @@ class NumericField(models.DecimalField):  # type: ignore[type-arg]  # generic in
     ) -> Any:
         return value if prepared else self.to_python(value)
 
-    def get_db_prep_save(self, value: Any, connection: Any) -> Any:  # noqa: ARG002
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:  # noqa: ARG002  # likewise
         return value if hasattr(value, "as_sql") else self.to_python(value)

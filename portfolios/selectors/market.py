@@ -23,7 +23,7 @@ def _overlaid(
     own = model.objects.filter(
         known_then(known_at), client=client, **{name: OuterRef(name) for name in same}
     )
-    return model.objects.filter(known_then(known_at)).filter(  # type: ignore[no-any-return]
+    return model.objects.filter(known_then(known_at)).filter(  # type: ignore[no-any-return]  # any model
         Q(client=client) | (Q(client=None) & ~Exists(own))
     )
 

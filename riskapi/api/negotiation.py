@@ -18,7 +18,7 @@ class JsonFirstNegotiation(BaseContentNegotiation):
         media_type = (request.content_type or "").partition(";")[0].strip().lower()
         return next((p for p in parsers if p.media_type in (media_type, "*/*")), None)
 
-    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:  # noqa: ARG002
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:  # noqa: ARG002  # DRF's
         accept = request.META.get("HTTP_ACCEPT", "*/*")
         for part in accept.split(","):
             name, *parameters = (piece.strip().lower() for piece in part.split(";"))

@@ -24,8 +24,8 @@ class JsonRenderer(BaseRenderer):
     def render(
         self,
         data: Any,
-        accepted_media_type: str | None = None,  # noqa: ARG002
-        renderer_context: Mapping[str, Any] | None = None,  # noqa: ARG002
+        accepted_media_type: str | None = None,  # noqa: ARG002  # DRF's signature
+        renderer_context: Mapping[str, Any] | None = None,  # noqa: ARG002  # DRF's signature
     ) -> bytes:
         if data is None:
             return b""

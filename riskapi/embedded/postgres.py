@@ -283,7 +283,7 @@ def _runs_in(pid: int, data: Path) -> bool:
             return os.fsencode(data) in Path(f"/proc/{pid}/cmdline").read_bytes()
         return False
     listing = subprocess.run(
-        ["ps", "-ww", "-o", "args=", "-p", str(pid)],  # noqa: S607
+        ["ps", "-ww", "-o", "args=", "-p", str(pid)],  # noqa: S607 - its place differs between systems
         capture_output=True,
         text=True,
         check=False,
