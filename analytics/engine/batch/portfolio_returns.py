@@ -298,17 +298,18 @@ def renormalize(  # noqa: PLR0917 - numba takes arguments by place
         observed[portfolio, :] = True
         if not eventful or gross == 0.0:
             continue
+        shares, returns, usable = coverage[portfolio], series[portfolio], observed[portfolio]
         unavailable, inverse = 0.0, 1.0 / gross
         for session in range(n_obs):
             unavailable += events[session]
-            missing = unavailable * inverse
-            if missing < _ROUNDING:
-                continue
-            share = max(1.0 - missing, 0.0)
-            coverage[portfolio, session] = share
-            if share < min_coverage - _ROUNDING:
-                observed[portfolio, session] = False
-                n_excluded[portfolio] += 1
-                series[portfolio, session] = 0.0
-            else:
-                series[portfolio, session] /= share
+            shares[session] = unavailable * inverse
+        excluded = 0
+        for session in range(n_obs):
+            missing = shares[session]
+            share = max(1.0 - missing, 0.0) if missing > _ROUNDING else 1.0
+            enough = share >= min_coverage - _ROUNDING
+            shares[session] = share
+            usable[session] = enough
+            returns[session] = returns[session] / share if enough else 0.0
+            excluded += 0 if enough else 1
+        n_excluded[portfolio] = excluded
