@@ -14,6 +14,7 @@ from analytics.api.serializers import (
     LeveragedDragRequestSerializer,
     RunRequestedSerializer,
     SemiconductorBetaRequestSerializer,
+    TailRiskRequestSerializer,
 )
 from analytics.models import Run
 from analytics.selectors.runs import run_get_for_client, run_representation
@@ -122,6 +123,21 @@ class LeveragedDragView(AnalysisView):
     )
     def post(self, request: Request) -> Response:
         """Where a leveraged fund's return came from, and what lies ahead."""
+        return super().post(request)
+
+
+class TailRiskView(AnalysisView):
+    kind = Run.Kind.TAIL_RISK
+    serializer = TailRiskRequestSerializer
+
+    @extend_schema(
+        operation_id="analyses_tail_risk",
+        request=TailRiskRequestSerializer,
+        parameters=[_PREFER],
+        responses={200: RunRequestedSerializer, 202: RunRequestedSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Value at risk, expected shortfall and who brings them, volatility, drawdown."""
         return super().post(request)
 
 

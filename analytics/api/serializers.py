@@ -135,6 +135,23 @@ class HedgeEffectivenessUnitSerializer(_PricingSerializer):
     coverage_band = serializers.FloatField(min_value=0.001, max_value=1.0, required=False)
 
 
+class TailRiskUnitSerializer(StrictSerializer):
+    window = WholeNumberField(required=False, help_text="Sessions; 504 unless said.")
+    confidence_levels = serializers.ListField(
+        child=serializers.FloatField(min_value=0.8, max_value=0.999),
+        min_length=1,
+        max_length=5,
+        required=False,
+        help_text="0.95 and 0.99 unless said.",
+    )
+    decay = serializers.FloatField(
+        min_value=0.8, max_value=1.0, required=False,
+        help_text="Of the volatility that scales past returns; 0.94 unless said.",
+    )  # fmt: skip
+    on_stale = serializers.ChoiceField(choices=["fail", "warn"], required=False)
+    max_price_age_sessions = WholeNumberField(min_value=0, max_value=20, required=False)
+
+
 class LeveragedDragUnitSerializer(StrictSerializer):
     instrument = NameField(required=False, help_text="Every fund of the portfolio unless said.")
     to = serializers.DateField(required=False, help_text="Last session; as_of unless said.")
@@ -182,6 +199,11 @@ class HedgeEffectivenessRequestSerializer(_AnalysisRequestSerializer):
 class LeveragedDragRequestSerializer(_AnalysisRequestSerializer):
     portfolio = TextField(max_length=40, required=False, allow_null=True, default=None)
     units = UnitsField(child=LeveragedDragUnitSerializer(), required=False)
+
+
+class TailRiskRequestSerializer(_AnalysisRequestSerializer):
+    portfolio = TextField(max_length=40)
+    units = UnitsField(child=TailRiskUnitSerializer(), required=False)
 
 
 class UnitResultSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer

@@ -10,7 +10,7 @@ from typing import Any
 from analytics.calculations.inputs import Book, Market, load_books
 from analytics.calculations.measures import Measure, Request, Submission
 from analytics.calculations.outputs import Json, problem
-from analytics.calculations.registry import MEASURES
+from analytics.calculations.registry import NIGHTLY
 from analytics.models import Run
 from portfolios.errors import InvalidRequest
 from portfolios.models import Client, Portfolio
@@ -26,13 +26,13 @@ PortfolioRisk = Mapping[str, Json]
 def portfolios_risk(
     client: Client, portfolios: Sequence[Portfolio], as_of: date, known_at: datetime
 ) -> dict[uuid.UUID, PortfolioRisk]:
-    """Every measure for every portfolio, with the defaults a night report uses."""
+    """Every nightly measure for every portfolio, with the defaults a night report uses."""
     market = Market(client.pk, as_of, known_at)
     plans: dict[str, dict[uuid.UUID, Json | None]] = {}
     answers: dict[uuid.UUID, dict[str, Json]] = {portfolio.pk: {} for portfolio in portfolios}
     with client_scope(client.pk):
         books = load_books(market, [portfolio.pk for portfolio in portfolios])
-        for kind, measure in MEASURES.items():
+        for kind, measure in NIGHTLY.items():
             plans[kind] = {}
             for portfolio in portfolios:
                 planned = _plan(measure, client, portfolio, books.get(portfolio.pk), as_of)
@@ -43,7 +43,7 @@ def portfolios_risk(
                     answers[portfolio.pk][kind] = planned
     market.sealed = True
     for kind, params in plans.items():
-        measure = MEASURES[kind]
+        measure = NIGHTLY[kind]
         requests = [Request(given, books.get(pk)) for pk, given in params.items() if given]
         for pk, outcome in zip(params, measure.compute(market, requests), strict=True):
             answers[pk][kind] = {

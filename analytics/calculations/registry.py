@@ -6,7 +6,11 @@ from analytics.calculations.hedge_effectiveness import HedgeEffectiveness
 from analytics.calculations.leveraged_drag import LeveragedDrag
 from analytics.calculations.measures import Measure
 from analytics.calculations.semiconductor_beta import SemiconductorBeta
+from analytics.calculations.tail_risk import TailRiskMeasure
 
-_ALL: tuple[Measure, ...] = (SemiconductorBeta(), HedgeEffectiveness(), LeveragedDrag())
+#: What the night report holds of every portfolio; the others are computed when asked for.
+_NIGHTLY: tuple[Measure, ...] = (SemiconductorBeta(), HedgeEffectiveness(), LeveragedDrag())
+_ON_REQUEST: tuple[Measure, ...] = (TailRiskMeasure(),)
 
-MEASURES: dict[str, Measure] = {measure.kind: measure for measure in _ALL}
+NIGHTLY: dict[str, Measure] = {measure.kind: measure for measure in _NIGHTLY}
+MEASURES: dict[str, Measure] = NIGHTLY | {measure.kind: measure for measure in _ON_REQUEST}

@@ -18,6 +18,7 @@ class Run(models.Model):
         SEMICONDUCTOR_BETA = "semiconductor-beta"
         HEDGE_EFFECTIVENESS = "hedge-effectiveness"
         LEVERAGED_DRAG = "leveraged-drag"
+        TAIL_RISK = "tail-risk"
 
     class Status(models.TextChoices):
         QUEUED = "queued"

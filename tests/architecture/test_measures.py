@@ -16,6 +16,7 @@ ENGINE = {
     "semiconductor-beta": "beta",
     "hedge-effectiveness": "hedge",
     "leveraged-drag": "leverage",
+    "tail-risk": "tail_risk",
 }
 KINDS = pytest.mark.parametrize("kind", MEASURES)
 
