@@ -9,7 +9,15 @@ from rest_framework import serializers
 
 from analytics.models import Result, Run
 from analytics.services.runs import MAX_UNITS
-from portfolios.api.fields import ExactDecimalField, NameField, StrictSerializer, TextField
+from portfolios.api.fields import (
+    ExactDecimalField,
+    InstantField,
+    NameField,
+    PlainDateField,
+    RealField,
+    StrictSerializer,
+    TextField,
+)
 
 _UNIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
 MAX_HORIZON = 252
@@ -116,9 +124,7 @@ class HedgingPositionSerializer(StrictSerializer):
 
 class HedgeEffectivenessUnitSerializer(_PricingSerializer):
     hedged_item = HedgedItemField(required=False)
-    hedging = serializers.ListField(
-        child=HedgingPositionSerializer(), min_length=1, max_length=20
-    )
+    hedging = serializers.ListField(child=HedgingPositionSerializer(), min_length=1, max_length=20)
     horizon_sessions = WholeNumberField(min_value=1, max_value=MAX_HORIZON, required=False)
     tests = serializers.ListField(
         child=serializers.ChoiceField(
@@ -129,10 +135,8 @@ class HedgeEffectivenessUnitSerializer(_PricingSerializer):
         required=False,
     )
     policy = TextField(max_length=40, required=False)
-    inception = serializers.DateField(
-        required=False, help_text="Since when the hedge was left alone."
-    )
-    coverage_band = serializers.FloatField(min_value=0.001, max_value=1.0, required=False)
+    inception = PlainDateField(required=False, help_text="Since when the hedge was left alone.")
+    coverage_band = RealField(min_value=0.001, max_value=1.0, required=False)
 
 
 class TailRiskUnitSerializer(StrictSerializer):
@@ -154,7 +158,7 @@ class TailRiskUnitSerializer(StrictSerializer):
 
 class LeveragedDragUnitSerializer(StrictSerializer):
     instrument = NameField(required=False, help_text="Every fund of the portfolio unless said.")
-    to = serializers.DateField(required=False, help_text="Last session; as_of unless said.")
+    to = PlainDateField(required=False, help_text="Last session; as_of unless said.")
     quantity = ExactDecimalField(required=False, help_text="Adds the parts in dollars.")
     horizon_sessions = serializers.ListField(
         child=WholeNumberField(min_value=1, max_value=MAX_HORIZON),
@@ -162,22 +166,22 @@ class LeveragedDragUnitSerializer(StrictSerializer):
         max_length=20,
         required=False,
     )
-    volatility = serializers.FloatField(
+    volatility = RealField(
         min_value=0.001, max_value=5.0, required=False,
         help_text="Annual, of the index, for the outlook; realized over a quarter unless said.",
     )  # fmt: skip
 
     def get_fields(self) -> dict[str, Any]:
         # `from` is a word of the language, so it cannot be declared like the others.
-        first = serializers.DateField(required=False, help_text="Session at whose close it starts.")
+        first = PlainDateField(required=False, help_text="Session at whose close it starts.")
         return {**super().get_fields(), "from": first}
 
 
 class _AnalysisRequestSerializer(StrictSerializer):
-    as_of = serializers.DateField(
+    as_of = PlainDateField(
         required=False, allow_null=True, default=None, help_text="The last session with prices."
     )
-    known_at = serializers.DateTimeField(
+    known_at = InstantField(
         required=False, allow_null=True, default=None,
         help_text="Use only facts recorded until then; now unless said.",
     )  # fmt: skip

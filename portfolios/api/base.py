@@ -6,6 +6,7 @@ A view declares, as plain class attributes:
                        must be named, or the system check `riskapi.E001` fails the start.
 `idempotency_required` POST and PATCH must carry an `Idempotency-Key` (all may).
 `max_json_nodes`       how many values a body may hold.
+`refusals`             {"GET": (409,)}: statuses beyond those that every view of the method has.
 `opens_scope`          False: the handler opens `client_scope` itself (long polls).
 
 The handler runs inside one transaction that sees the caller's rows alone; an exception, or an
@@ -18,10 +19,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from django.db import transaction
+from django.http import UnreadablePostError
+from rest_framework.exceptions import APIException, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -38,12 +42,26 @@ REPLAYED = "Idempotency-Replayed"
 STORED_HEADERS = ("Location", "ETag", "Retry-After")
 #: No request holds a web thread or a lock for longer.
 STATEMENT_TIMEOUT = "5s"
+BODY_METHODS = ("POST", "PUT", "PATCH")
+#: Bodies that may arrive at the same time: fewer than the server has threads, so that clients who
+#: send slowly keep nobody else from being answered.
+MAX_RECEIVING = 16
+RECEIVING_PATIENCE = 1.0
+_receiving = threading.BoundedSemaphore(MAX_RECEIVING)
+
+
+class Overloaded(APIException):
+    """Nothing was done; the same request may succeed in a moment."""
+
+    status_code = 503
+    default_code = "service-degraded"
 
 
 class ApiView(APIView):
     """A view under /v1. See the module's text for what subclasses declare."""
 
     required_scopes: ClassVar[Mapping[str, str | None]] = {}
+    refusals: ClassVar[Mapping[str, tuple[int, ...]]] = {}
     idempotency_required: ClassVar[bool] = False
     max_json_nodes: ClassVar[int] = MAX_JSON_NODES
     opens_scope: ClassVar[bool] = True
@@ -100,17 +118,33 @@ class ApiView(APIView):
         """What makes two keyed requests the same: the raw body."""
         return bytes(request._request.body)
 
+    def _received(self, request: Request) -> bytes:
+        """The fingerprint of a body that has arrived whole; slow ones never fill the server."""
+        if request.method not in BODY_METHODS:
+            return b""
+        if not _receiving.acquire(timeout=RECEIVING_PATIENCE):
+            raise Overloaded("Too many requests are being received; repeat in a moment.")
+        try:
+            return self.fingerprint(request)
+        except UnreadablePostError:
+            raise ParseError("The body ended before its Content-Length.") from None
+        finally:
+            _receiving.release()
+
     def _handle(self, handler: Callable[..., Any], request: Request) -> Response:
-        if request.auth is None or not self.opens_scope or request.method == "OPTIONS":
+        untouched = handler in (self.http_method_not_allowed, self.options)
+        if untouched or request.auth is None or not self.opens_scope:
             return handler(request, *self.args, **self.kwargs)  # type: ignore[no-any-return]  # a view method
         key = self._idempotency_key(request)
+        # Whole before the transaction: a body that trickles in must not hold a connection.
+        sent = self._received(request)
         with client_scope(self.client.id, statement_timeout=STATEMENT_TIMEOUT):
             if key is None:
                 response = handler(request, *self.args, **self.kwargs)
                 # Inside the transaction: an answer that cannot be written undoes what it reports.
                 body = _rendered(request, response)
             else:
-                response, body = self._handle_once(handler, request, key)
+                response, body = self._handle_once(handler, request, key, sent)
             if response.status_code >= 400:
                 transaction.set_rollback(True)
         answer = self.after_commit(request, response)
@@ -140,10 +174,10 @@ class ApiView(APIView):
         return key
 
     def _handle_once(
-        self, handler: Callable[..., Any], request: Request, key: str
+        self, handler: Callable[..., Any], request: Request, key: str, sent: bytes
     ) -> tuple[Response, bytes | None]:
         target = f"{request.method} {request.get_full_path()}\n".encode()
-        fingerprint = hashlib.sha256(target + self.fingerprint(request)).hexdigest()
+        fingerprint = hashlib.sha256(target + sent).hexdigest()
         record = idempotency_replay(client=self.client, key=key, fingerprint=fingerprint)
         if record is not None:
             headers = {**record.headers, REPLAYED: "true"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,11 @@ from rest_framework.exceptions import ErrorDetail
 
 from portfolios.api.limits import MAX_DIGITS, MAX_EXPONENT
 
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[-+][0-9]{2}:[0-9]{2})"
+)
 
 
 class Culprit(str):
@@ -51,9 +55,15 @@ class ExactDecimalField(serializers.DecimalField):
         kwargs.setdefault("decimal_places", None)
         super().__init__(**kwargs)
 
+    default_error_messages = {
+        "invalid": 'A decimal number, as text or as a number: "1200", "-0.5", "1e3".'
+    }
+
     def to_internal_value(self, data: Any) -> Decimal:
         if isinstance(data, bool) or not isinstance(data, (str, int, Decimal)):
             self.fail("invalid")
+        if isinstance(data, str) and _NUMBER.fullmatch(data) is None:
+            self.fail("invalid")  # Python takes 1_000, spaces and the digits of other scripts
         value = super().to_internal_value(data)
         _, digits, exponent = value.as_tuple()
         assert isinstance(exponent, int)  # noqa: S101  # the field refuses NaN and infinity
@@ -91,6 +101,37 @@ class PlainDateField(serializers.DateField):
         return parsed
 
 
+class InstantField(serializers.DateTimeField):
+    """RFC 3339 with its offset: which instant a local time means cannot be known."""
+
+    default_error_messages = {
+        "invalid": "An RFC 3339 instant with offset, for example 2026-11-20T21:00:00Z."
+    }
+
+    def to_internal_value(self, value: Any) -> datetime:
+        parsed = rfc3339(value) if isinstance(value, str) else None
+        if parsed is None:
+            self.fail("invalid")
+        return parsed
+
+
+class RealField(serializers.FloatField):
+    """A JSON number; text and truth values are not taken for one."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool) or not isinstance(data, (int, float, Decimal)):
+            self.fail("invalid")
+        return super().to_internal_value(float(data))
+
+
+def rfc3339(text: str) -> datetime | None:
+    """The instant in UTC, None for anything but RFC 3339 with an offset."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC) if _INSTANT.fullmatch(text) else None
+    except (ValueError, OverflowError):
+        return None
+
+
 def plain_date(text: str) -> date | None:
     """The date written YYYY-MM-DD, None for anything else."""
     try:
@@ -109,6 +150,8 @@ class NameField(TextField):
 
 class CurrencyField(serializers.RegexField):
     """An ISO 4217 code."""
+
+    default_error_messages = {"invalid": "A currency by its three capital letters, as USD."}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(r"^[A-Z]{3}\Z", **kwargs)

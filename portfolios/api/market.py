@@ -86,6 +86,7 @@ class PriceListView(ApiView):
         responses=page_of(
             PriceSerializer,
             instrument=InstrumentRefSerializer(),
+            synthetic=serializers.BooleanField(help_text="Made by a model, not by a market."),
             adjusted=serializers.CharField(),
             known_at=serializers.DateTimeField(),
         ),
@@ -107,6 +108,7 @@ class PriceListView(ApiView):
             rows,
             _price_body(self.client, instrument, adjusted, known_at),
             instrument={"id": instrument.public_id, "symbol": instrument.symbol},
+            synthetic=instrument.is_synthetic,
             adjusted=adjusted,
             known_at=known_at or datetime.now(UTC),
         )

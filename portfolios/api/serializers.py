@@ -118,6 +118,11 @@ class LeverageTermsRequestSerializer(StrictSerializer):
     swap_spread = ExactDecimalField(min_value=-1, max_value=1, required=False, default="0")
     source = TextField(max_length=200, required=False, default="", allow_blank=True)
 
+    def validate_multiple(self, value: object) -> object:
+        if not value:
+            raise serializers.ValidationError("A multiple is not zero.", "invalid")
+        return value
+
 
 class LeverageTermsSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
     valid_from = serializers.DateField()
@@ -141,11 +146,11 @@ class OptionTermsRequestSerializer(StrictSerializer):
     )
     strike = ExactDecimalField(min_value=0)
     expiry = PlainDateField()
-    multiplier = ExactDecimalField(min_value=0, required=False, default="100")
+    multiplier = ExactDecimalField(min_value=0, max_value=10**6, required=False, default="100")
 
     def validate_strike(self, value: object) -> object:
         if not value:
-            raise serializers.ValidationError("A strike is above zero.", "min-value")
+            raise serializers.ValidationError("Above zero.", "min-value")
         return value
 
     validate_multiplier = validate_strike
@@ -291,6 +296,10 @@ class CorporateActionRowRequestSerializer(StrictSerializer):
             )
         if attrs["kind"] == "distribution" and (not no_ratio or not amount):
             raise serializers.ValidationError("A distribution has an amount alone.", "invalid")
+        if attrs["kind"] == "split" and attrs["new_shares"] == attrs["old_shares"]:
+            raise serializers.ValidationError("One for one is no split.", "invalid")
+        if amount and attrs["amount"] <= 0:  # type: ignore[operator]  # a Decimal
+            raise serializers.ValidationError({"amount": "A distribution is above zero."})
         return attrs
 
 

@@ -22,6 +22,8 @@ _CURRENCY_CODES = (
     "AED ARS AUD BGN BRL CAD CHF CLP CNH CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR ISK JPY"
     " KRW KWD MXN MYR NOK NZD PEN PHP PLN QAR RON SAR SEK SGD THB TRY TWD UAH USD UYU VND ZAR"
 )
+#: What neither an option nor a leveraged fund can be on.
+_NO_UNDERLYING = (Instrument.Kind.CASH, Instrument.Kind.OPTION)
 CURRENCIES = frozenset(_CURRENCY_CODES.split(" "))
 
 
@@ -111,6 +113,13 @@ def instrument_create(
             [option_terms["underlying"]],
             pointers={option_terms["underlying"]: ["/option_terms/underlying"]},
         )[option_terms["underlying"]]
+        if underlying.kind in _NO_UNDERLYING:
+            raise _senseless(
+                "/option_terms/underlying",
+                f"{underlying.symbol} is {underlying.kind}"
+                ": an option is on an equity, a fund or an index.",
+                underlying,
+            )
         OptionTerms.objects.create(
             instrument=instrument,
             client=client,
@@ -162,6 +171,12 @@ def _leverage_terms_create(
 ) -> LeverageTerms:
     name = terms["reference_index"]
     index = instruments_named(client, [name], pointers={name: [f"{pointer}/reference_index"]})[name]
+    if index.pk == instrument.pk or index.kind in _NO_UNDERLYING:
+        raise _senseless(
+            f"{pointer}/reference_index",
+            f"{instrument.symbol} cannot follow {index.symbol}: name an index or a fund.",
+            index,
+        )
     valid_from: date = terms["valid_from"]
     if LeverageTerms.objects.filter(instrument=instrument, valid_from=valid_from).exists():
         raise Conflict(f"{instrument.symbol} has terms from {valid_from} already.")
@@ -174,4 +189,10 @@ def _leverage_terms_create(
         expense_ratio=terms["expense_ratio"],
         swap_spread=terms.get("swap_spread", Decimal(0)),
         source=terms.get("source", ""),
+    )
+
+
+def _senseless(pointer: str, message: str, named: Instrument) -> InvalidRequest:
+    return InvalidRequest(
+        message, errors=[{"pointer": pointer, "message": message, "value": named.symbol}]
     )

@@ -43,6 +43,7 @@ def prices_add(
     named = _instruments(client, rows, "prices")
     problems = [
         *_repeated(rows, lambda row: (named[row["instrument"]].pk, row["session"]), "prices"),
+        *_not_priced(rows, named),
         *_not_sessions(rows),
         *_bad_bars(rows),
     ]
@@ -162,6 +163,17 @@ def _repeated(rows: Sequence[Row], key: Callable[[Row], object], batch: str) -> 
                 "conflicting-rows",
                 f"Speaks of the same as /{batch}/{earlier}.",
                 None,
+            )
+
+
+def _not_priced(rows: Sequence[Row], named: Mapping[str, Instrument]) -> Iterator[Problem]:
+    for index, row in enumerate(rows):
+        if named[row["instrument"]].kind == Instrument.Kind.CASH:
+            yield _problem(
+                f"/prices/{index}/instrument",
+                "invalid-request",
+                "Cash is worth its quantity; exchange rates go to POST /v1/fx-rates.",
+                row["instrument"],
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -17,6 +18,7 @@ from rest_framework.views import set_rollback
 from portfolios import errors
 from riskapi.api.authentication import HOW_TO_SEND
 from riskapi.api.problems import CONTENT_TYPE, RETRY_AFTER, problem_document, problem_type
+from riskapi.api.renderers import JsonRenderer
 
 logger = logging.getLogger(__name__)
 
@@ -52,17 +54,25 @@ def problem_handler(error: Exception, context: Mapping[str, Any]) -> Response:
     """Django REST framework's exception handler: every exception becomes a problem document."""
     set_rollback()
     request = context["request"]
+    # A problem is JSON, whatever the view renders.
+    request.accepted_renderer = JsonRenderer()
+    request.accepted_media_type = JsonRenderer.media_type
     status, code, detail = 500, "internal-error", ""
     extra: dict[str, Any] = {}
     if isinstance(error, errors.DomainError):
         status = next(s for kind, s in _DOMAIN_STATUS if isinstance(error, kind))
         code, detail = error.code, error.message
         extra = {
-            "errors": [_NO_CULPRIT | entry for entry in error.errors],
+            "errors": [
+                {**_NO_CULPRIT, "code": code, "message": detail, **entry} for entry in error.errors
+            ],
             "context": error.context,
         }
     elif isinstance(error, exceptions.ValidationError):
         found = list(_field_errors(error.detail, ""))
+        for entry in found:
+            if entry["value"] is None:
+                entry["value"] = _sent(request, entry["pointer"])
         codes = {entry["code"] for entry in found}
         code = "unknown-field" if codes == {"unknown-field"} else "validation-error"
         detail = f"{len(found)} problem{'s' * (len(found) > 1)} with the fields sent."
@@ -101,6 +111,9 @@ def _of_framework(error: Exception, request: Any) -> tuple[str, str]:
     if isinstance(error, (OperationalError, InterfaceError, psycopg.OperationalError)):
         logger.error("database away in %s %s: %s", request.method, request.path, error)
         return "service-degraded", "The database cannot be reached."
+    if isinstance(error.__cause__, psycopg.errors.CheckViolation):
+        logger.warning("value against a rule in %s %s: %s", request.method, request.path, error)
+        return "value-out-of-range", "A value breaks a rule of what can be stored."
     if isinstance(error, IntegrityError):
         logger.warning("lost race in %s %s: %s", request.method, request.path, error)
         return "conflict", "Another request changed the same object at the same time."
@@ -188,3 +201,19 @@ def _field_errors(detail: Any, pointer: str) -> Any:
 
 def _escaped(step: str) -> str:
     return step.replace("~", "~0").replace("/", "~1")
+
+
+def _sent(request: Any, pointer: str) -> str | None:
+    """What the body says at a pointer, as text cut to a line; None for objects and lists."""
+    value = getattr(request, "_full_data", None)
+    for step in pointer.split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, dict) and name in value:
+            value = value[name]
+        elif isinstance(value, list) and name.isdigit() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return None
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)[:100] if isinstance(value, (str, int, float, Decimal)) else None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
@@ -83,6 +84,10 @@ def _hostile(request: HttpRequest) -> tuple[str, str] | None:
     if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
         # WSGI shows such a body as none at all: better refused than taken for empty.
         return "length-required", "Send the body with Content-Length, not in chunks."
+    try:
+        request.get_host()
+    except DisallowedHost:
+        return "unknown-host", "The Host header names no host of this service."
     query = request.META.get("QUERY_STRING", "")
     if _CREDENTIAL.search(query) or "rk_live_" in request.path or "rk_test_" in request.path:
         return "credential-in-url", (

@@ -41,6 +41,7 @@ _TYPES = (
     ProblemType("json-too-large", 400, "JSON with too many values", "Split the request; `detail` has the limit."),
     ProblemType("bad-number", 400, "Number out of range", "Numbers are finite, of at most 40 digits, with exponents between -30 and 30."),
     ProblemType("bad-encoding", 400, "Bad encoding", "Send UTF-8 without NUL characters or lone surrogates in path, query, headers and body."),
+    ProblemType("unknown-host", 400, "Unknown host", "Call the service by its name; operators list its names in RISK_ALLOWED_HOSTS."),
     ProblemType("bad-header", 400, "Malformed header", "`detail` names the header and its form."),
     ProblemType("unknown-field", 400, "Unknown field", "Remove the field or take one of the suggestions; nothing is ever ignored."),
     ProblemType("unknown-parameter", 400, "Unknown query parameter", "Remove the parameter or take one of the suggestions; nothing is ever ignored."),

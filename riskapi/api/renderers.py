@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from decimal import Decimal
@@ -37,7 +38,11 @@ class JsonRenderer(BaseRenderer):
 def dumps(data: Any) -> bytes:
     """JSON of plain data. Raises ValueError for a number that is not finite."""
     _refuse_non_finite(data)
-    return orjson.dumps(data, default=_default, option=orjson.OPT_UTC_Z)
+    try:
+        return orjson.dumps(data, default=_default, option=orjson.OPT_UTC_Z)
+    except orjson.JSONEncodeError:
+        # An integer beyond 64 bits, echoed in a refusal.
+        return json.dumps(data, default=_default, ensure_ascii=False).encode()
 
 
 def _default(value: Any) -> str:

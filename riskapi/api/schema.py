@@ -15,7 +15,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from portfolios.api.base import KEYED_METHODS, ApiView
-from portfolios.api.listing import Listing, boolean, calendar_date, instant
+from portfolios.api.listing import MAX_LIMIT, Listing, boolean, calendar_date, instant
 
 Direction = Literal["request", "response"]
 
@@ -109,6 +109,7 @@ _STATUSES = {
     405: "Method not allowed.",
     406: "Not available as the type accepted.",
     409: "Conflict.",
+    410: "Gone: what was asked for was canceled.",
     412: "Changed since the version named by If-Match.",
     413: "Too large.",
     415: "Not the media type read here.",
@@ -189,6 +190,7 @@ class ProblemAutoSchema(AutoSchema):
             refusals += [409, 413, 415, 422]
         if self.method == "PATCH":
             refusals += [412, 428]
+        refusals += getattr(self.view, "refusals", {}).get(self.method, ())
         listing: Listing | None = getattr(self.view, "listing", None)
         asked = {*self._own_parameters(), *(listing.extra if listing else ())}
         if asked & {"as_of", "instrument"}:
@@ -233,7 +235,8 @@ def _list_parameters(listing: Listing) -> list[OpenApiParameter]:
     found = []
     for name in listing.parameters():
         if name == "limit":
-            found.append(OpenApiParameter(name, int, description="1 to 1000; 100 without."))
+            limits = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}
+            found.append(OpenApiParameter(name, limits, description="100 without."))
         elif name == "sort":
             values = [sign + s for s in listing.sorts for sign in ("", "-")]
             found.append(OpenApiParameter(name, str, enum=values))
@@ -250,5 +253,8 @@ def _list_parameters(listing: Listing) -> list[OpenApiParameter]:
 
 
 def _parameter(name: str, parse: Any) -> OpenApiParameter:
+    choices = getattr(parse, "choices", None)
+    if choices is not None:
+        return OpenApiParameter(name, str, enum=list(choices))
     kinds = {boolean: bool, calendar_date: date, instant: datetime}
     return OpenApiParameter(name, kinds.get(parse, str))

@@ -12,6 +12,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.models import Max, Min
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from drf_spectacular.utils import extend_schema
 from kombu import Connection
@@ -31,12 +32,14 @@ from riskapi.api.problems import CONTENT_TYPE, PROBLEMS, RETRY_AFTER, ProblemTyp
 from riskapi.api.renderers import dumps
 
 
+@csrf_exempt
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  # Django's signature
     """The process answers. Asks nothing else."""
     return _plain({"status": "ok"})
 
 
+@csrf_exempt
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
     """Requests can be served: the database is there and migrated. Without the broker they are

@@ -186,3 +186,150 @@ def test_hostile_precondition_is_refused(caller: Caller, name: str, value: str) 
     answer = caller.patch(f"/v1/portfolios/{portfolio}", {"name": "y"}, **{name: value})
     assert answer.code in ("bad-header", "stale-version")
     assert caller.get(f"/v1/portfolios/{portfolio}").body["name"] == "x"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/docs", "/v1/openapi.json", "/v1/me"])
+def test_wrong_methods_are_problems_and_name_the_right_ones(
+    caller: Caller, method: str, path: str
+) -> None:
+    answer = caller.send(method, path, {})
+    assert (answer.status, answer.code) == (405, "method-not-allowed")
+    assert "GET" in answer.headers["Allow"]
+
+
+def test_wrong_method_comes_before_the_idempotency_key(caller: Caller) -> None:
+    assert caller.patch("/v1/imports", {}).code == "method-not-allowed"
+
+
+def test_unknown_host_is_told_apart(caller: Caller) -> None:
+    answer = caller.get("/v1/me", Host="evil.example")
+    assert (answer.status, answer.code) == (400, "unknown-host")
+
+
+def test_admin_is_found_without_its_slash(caller: Caller) -> None:
+    answer = caller.get("/admin")
+    assert (answer.status, answer.headers["Location"]) == (302, "/admin/")
+
+
+@pytest.mark.parametrize(
+    "quantity",
+    ["1_000", "\u0661\u0662", "\uff11\uff12", " 5", "5 ", "0x10", "1,000", "--1", "1e", "."],
+)
+def test_numbers_of_python_are_not_numbers(caller: Caller, quantity: str) -> None:
+    portfolio = caller.post("/v1/portfolios", {"name": "x"}).body["id"]
+    answer = caller.put(
+        f"/v1/portfolios/{portfolio}/positions?as_of=2025-08-29",
+        {"positions": [{"instrument": "CASH.USD", "quantity": quantity}]},
+    )
+    assert answer.code == "validation-error"
+    (culprit,) = answer.body["errors"]
+    assert culprit["pointer"] == "/positions/0/quantity"
+    assert culprit["value"] == quantity
+    assert "1200" in culprit["message"]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "kept"), [("1e3", "1000"), ("-0.5", "-0.5"), ("+5", "5"), (".5", "0.5"), (7, "7")]
+)
+def test_numbers_of_json_are_numbers(caller: Caller, quantity: object, kept: str) -> None:
+    portfolio = caller.post("/v1/portfolios", {"name": "x"}).body["id"]
+    answer = caller.put(
+        f"/v1/portfolios/{portfolio}/positions?as_of=2025-08-29",
+        {"positions": [{"instrument": "CASH.USD", "quantity": quantity}]},
+    )
+    assert answer.body["positions"][0]["quantity"] == kept
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("as_of", "2025-W01-1"),
+        ("as_of", "20250829"),
+        ("known_at", "2025-08-29T12:00:00"),
+        ("known_at", "2025-08-29"),
+        ("known_at", "0001-01-01T00:00:00+14:00"),
+    ],
+)
+def test_one_form_of_dates_and_instants(caller: Caller, field: str, value: str) -> None:
+    body = {"portfolio": "pf_x", field: value}
+    answer = caller.post("/v1/analyses/semiconductor-beta", body)
+    assert answer.code == "validation-error"
+    assert answer.body["errors"][0]["value"] == value
+
+
+def test_integers_beyond_all_sizes_are_echoed_and_refused(caller: Caller) -> None:
+    portfolio = caller.post("/v1/portfolios", {"name": "x"}).body["id"]
+    caller.put(
+        f"/v1/portfolios/{portfolio}/positions?as_of=2025-08-29",
+        {"positions": [{"instrument": "CASH.USD", "quantity": "1"}]},
+    )
+    answer = caller.post(
+        "/v1/analyses/semiconductor-beta",
+        {"portfolio": portfolio, "as_of": "2025-08-29", "units": {"m": {"window": 10**30}}},
+    )
+    assert answer.code == "bad-window"
+    assert answer.body["errors"][0]["value"] == 10**30
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"multiple": "0"}, "/multiple"),
+        ({"reference_index": "OWN"}, "/reference_index"),
+        ({"reference_index": "CASH.USD"}, "/reference_index"),
+    ],
+)
+def test_senseless_leverage_terms_are_refused(
+    caller: Caller, change: dict[str, str], pointer: str
+) -> None:
+    for symbol in ("OWN", "IDX"):
+        caller.post("/v1/instruments", {"symbol": symbol, "kind": "etf"})
+    terms = {
+        "valid_from": "2020-01-02",
+        "multiple": "-3",
+        "reference_index": "IDX",
+        "expense_ratio": "0.01",
+    }
+    answer = caller.post("/v1/instruments/OWN/leverage-terms", terms | change)
+    assert answer.status in (400, 422)
+    assert answer.body["errors"][0]["pointer"] == pointer
+    assert caller.post("/v1/instruments/OWN/leverage-terms", terms).status == 201
+
+
+def test_no_option_is_on_cash_or_on_an_option(caller: Caller) -> None:
+    terms = {"right": "put", "strike": "20", "expiry": "2026-12-18"}
+    caller.post("/v1/instruments", {"symbol": "OWN", "kind": "etf"})
+    put = {"symbol": "PUT", "kind": "option", "option_terms": terms | {"underlying": "OWN"}}
+    assert caller.post("/v1/instruments", put).status == 201
+    for underlying in ("CASH.USD", "PUT"):
+        answer = caller.post(
+            "/v1/instruments",
+            {"symbol": "X", "kind": "option", "option_terms": terms | {"underlying": underlying}},
+        )
+        assert answer.status == 422
+        assert answer.body["errors"][0]["pointer"] == "/option_terms/underlying"
+    assert caller.get("/v1/instruments/X").status == 404
+
+
+def test_cash_has_no_price(caller: Caller) -> None:
+    row = {"instrument": "CASH.USD", "session": "2025-08-29", "close": "2"}
+    answer = caller.post("/v1/prices", {"prices": [row]})
+    assert answer.status == 422
+    assert "fx-rates" in answer.body["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"kind": "distribution", "amount": "-1"},
+        {"kind": "distribution", "amount": "0"},
+        {"kind": "split", "new_shares": 1, "old_shares": 1},
+    ],
+)
+def test_corporate_actions_that_do_nothing_are_refused(
+    caller: Caller, action: dict[str, object]
+) -> None:
+    caller.post("/v1/instruments", {"symbol": "OWN", "kind": "etf"})
+    row = {"instrument": "OWN", "ex_date": "2025-08-29", **action}
+    assert caller.post("/v1/corporate-actions", {"actions": [row]}).code == "validation-error"
