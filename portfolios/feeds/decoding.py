@@ -95,7 +95,10 @@ def _read_stream(stream: BinaryIO, check_opening: Callable[[list[bytes]], None])
         _refuse_binary(text)
         if len(text) >= MAX_LINE_BYTES and _longest_line_exceeds(text):
             raise refuse(
-                "line-too-long", f"a line is longer than {MAX_LINE_BYTES} bytes", row=n_lines + 1
+                "line-too-long",
+                f"a line is longer than {MAX_LINE_BYTES} bytes",
+                row=n_lines + 1,
+                suggestion="send one row per line",
             )
         body += text
         if number == 0:
@@ -103,7 +106,9 @@ def _read_stream(stream: BinaryIO, check_opening: Callable[[list[bytes]], None])
             check_opening(opening[: PREAMBLE_LINES + 5])
         n_lines += text.count(b"\n")
         if n_lines > MAX_ROWS:
-            raise refuse("too-many-rows", f"more than {MAX_ROWS:,} lines")
+            raise refuse(
+                "too-many-rows", f"more than {MAX_ROWS:,} lines", suggestion="split the file"
+            )
     data = bytes(body)
     if data.startswith(codecs.BOM_UTF8):
         notes.append(Note("byte-order-mark", "byte-order mark skipped"))
@@ -189,7 +194,11 @@ def _encoding_of(first: bytes, notes: list[Note]) -> str | None:
 def _refuse_binary(text: bytes) -> None:
     control = len(text) - len(text.translate(None, _CONTROL))
     if control > max(16, len(text) // 100):
-        raise refuse("binary", f"not text: {control:,} control bytes in {len(text):,}")
+        raise refuse(
+            "binary",
+            f"not text: {control:,} control bytes in {len(text):,}",
+            suggestion="save it as CSV (UTF-8)",
+        )
 
 
 def _longest_line_exceeds(text: bytes) -> bool:

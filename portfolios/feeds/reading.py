@@ -80,7 +80,12 @@ class _State:
         if len(table.rejected) > len(table.rows):
             raise FeedRefused(_as_file_problem(table.rejected[0]))
         if not len(table.rows):
-            raise refuse("header-only", "a header and no rows", row=table.header_row)
+            raise refuse(
+                "header-only",
+                "a header and no rows",
+                row=table.header_row,
+                suggestion="export it again, with its rows",
+            )
         if header.kind is Kind.PRICES:
             ledger, instrument = read_prices(table, header, hints)
         else:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from portfolios import leases
@@ -61,6 +61,7 @@ def import_accept(
     sha256 = hashlib.sha256(content).hexdigest()
     options = [sha256, name, kind, instrument, str(portfolio_id), mode, str(dry_run)]
     fingerprint = hashlib.sha256("\n".join(options).encode()).hexdigest()
+    _one_at_a_time(client, fingerprint)
     same = Import.objects.filter(client=client, fingerprint=fingerprint)
     existing = same.exclude(status=Import.Status.FAILED).order_by("id").first()
     if existing is not None:
@@ -80,6 +81,14 @@ def import_accept(
         request_id=request_id,
     )
     return imported, True
+
+
+def _one_at_a_time(client: Client | None, fingerprint: str) -> None:
+    """Let equal uploads pass one after the other, so that the second finds the first's import."""
+    owner = client.id.hex if client else ""
+    digest = hashlib.sha256(f"import {owner} {fingerprint}".encode()).hexdigest()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int(digest[:15], 16)])
 
 
 def import_perform(import_id: uuid.UUID) -> bool:
@@ -195,15 +204,20 @@ def _apply(
     """Write a judged file and its verdict, in the caller's transaction."""
     refused = _is_refused(imported, verdict)
     changed = 0
-    if not refused and not imported.dry_run:
-        changed = feed_writers.write(
-            verdict,
-            client=imported.client,
-            source=imported.filename,
-            create_missing=create_missing,
-            is_synthetic=is_synthetic,
-            snapshots=snapshots,
-        )
+    if not refused:
+        # A dry run writes too, so that it finds what only writing finds, and takes it back.
+        with transaction.atomic():
+            changed = feed_writers.write(
+                verdict,
+                client=imported.client,
+                source=imported.filename,
+                create_missing=create_missing,
+                is_synthetic=is_synthetic,
+                snapshots=snapshots,
+            )
+            if imported.dry_run:
+                changed = 0
+                transaction.set_rollback(True)
     if changed:
         data_version_bump(imported.client)
     # A refused or atomic file gives nothing: all of its rows count as rejected.
