@@ -76,7 +76,7 @@ _database.setdefault("OPTIONS", {})
 _database["OPTIONS"]["connect_timeout"] = 3
 if env.DATABASE_POOL:
     # The web's threads share a pool; Celery's children must not (the pool does not survive a task).
-    _database["OPTIONS"]["pool"] = {"min_size": 2, "max_size": 16, "timeout": 5}
+    _database["OPTIONS"]["pool"] = {"min_size": 2, "max_size": 32, "timeout": 5}
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

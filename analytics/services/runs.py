@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Mapping
@@ -31,6 +32,9 @@ from portfolios.tenancy import client_scope
 MAX_UNITS = 200
 #: Children of one worker: more hints than that wake nobody else.
 _HINTS = 2
+#: Waiting requests of one process.
+MAX_WAITING = 16
+_waiting = threading.BoundedSemaphore(MAX_WAITING)
 #: A notification that was missed costs this much at most.
 _RECHECK_SECONDS = 0.5
 
@@ -152,8 +156,20 @@ def run_wait(
     """Wait outside of a transaction until the run is over; its status then, or when time is up.
 
     With `since_version`, until the run has changed beyond that version. The database tells at once;
-    no lock and no snapshot is held meanwhile.
+    no lock and no snapshot is held meanwhile. Where all places to wait are taken, nobody waits:
+    each holds a thread and a connection that others need to be answered at all.
     """
+    admitted = _waiting.acquire(blocking=False)
+    try:
+        return _run_wait(run_id, client_id, seconds if admitted else 0.0, since_version)
+    finally:
+        if admitted:
+            _waiting.release()
+
+
+def _run_wait(
+    run_id: uuid.UUID, client_id: uuid.UUID, seconds: float, since_version: int | None
+) -> str:
     deadline = time.monotonic() + seconds
     channel = connection.ops.quote_name(channel_of(run_id))
     with connection.cursor() as cursor:

@@ -76,7 +76,8 @@ class Supervisor:
         """Start the web server; it loads while the caller does something else."""
         self.port = port
         web = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST]
-        web += ["--port", str(port), "--workers", "1", "--blocking-threads", "8"]
+        # Sixteen may wait for runs, sixteen send slowly, and others are still answered.
+        web += ["--port", str(port), "--workers", "1", "--blocking-threads", "40"]
         web += ["--respawn-failed-workers", "riskapi.wsgi:application"]
         self._start(Service("web", web, {"RISK_DB_POOL": "1"}))
 

@@ -1,0 +1,68 @@
+"""Clients who wait, and clients who send slowly, keep nobody else from being answered."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from analytics.models import Run
+from analytics.services import runs
+from portfolios.api import base
+from portfolios.tenancy import client_scope
+from tests.callers import Caller
+
+
+@contextlib.contextmanager
+def taken(places: threading.BoundedSemaphore, count: int) -> Iterator[None]:
+    for _ in range(count):
+        assert places.acquire(blocking=False)
+    try:
+        yield
+    finally:
+        for _ in range(count):
+            places.release()
+
+
+@pytest.fixture
+def run(caller: Caller) -> Run:
+    with client_scope(caller.client.id):
+        return Run.objects.create(
+            id=uuid.uuid4(),
+            client=caller.client,
+            kind=Run.Kind.LEVERAGED_DRAG,
+            as_of="2025-08-29",
+            known_at="2025-08-30T00:00:00Z",
+            params_hash="p",
+            inputs_hash="i",
+            method_version="m/1",
+            created_at="2025-08-30T00:00:00Z",
+        )
+
+
+def test_nobody_waits_where_all_places_are_taken(caller: Caller, run: Run) -> None:
+    path = f"/v1/runs/{run.public_id}?wait=2"
+    began = time.monotonic()
+    with taken(runs._waiting, runs.MAX_WAITING):
+        answer = caller.get(path)
+    assert (answer.status, answer.body["status"]) == (200, "queued")
+    assert time.monotonic() - began < 1
+    began = time.monotonic()
+    assert caller.get(path).status == 200
+    assert time.monotonic() - began > 1.9
+
+
+def test_bodies_beyond_the_places_for_them_are_put_off(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "RECEIVING_PATIENCE", 0.05)
+    with taken(base._receiving, base.MAX_RECEIVING):
+        answer = caller.post("/v1/portfolios", {"name": "x"})
+        assert (answer.status, answer.code) == (503, "service-degraded")
+        assert answer.headers["Retry-After"] == "5"
+        assert caller.get("/v1/portfolios").body["data"] == []
+    assert caller.post("/v1/portfolios", {"name": "x"}).status == 201
