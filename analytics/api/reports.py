@@ -117,6 +117,7 @@ class _DocumentView(ApiView):
     """One form of a report, under its own address whatever the Accept header says."""
 
     required_scopes = {"GET": "reports:read"}
+    refusals = {"GET": (409,)}
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002  # DRF's
         renderer = self.get_renderers()[0]  # of the refusals

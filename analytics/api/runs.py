@@ -92,6 +92,7 @@ class RunListView(ApiView):
 
 class RunDetailView(ApiView):
     required_scopes = {"GET": "analyses:read", "DELETE": "analyses:run"}
+    refusals = {"DELETE": (409,)}
     #: A long poll must not hold a transaction; each method opens its own scope.
     opens_scope = False
 
@@ -140,6 +141,7 @@ class RunDetailView(ApiView):
 
 class RunUnitView(ApiView):
     required_scopes = {"GET": "analyses:read"}
+    refusals = {"GET": (409, 410)}
 
     @extend_schema(operation_id="runs_unit", responses=UnitResultSerializer)
     def get(self, request: Request, run_id: str, name: str) -> Response:
