@@ -112,6 +112,13 @@ class HedgeEffectiveness:
                 for at, name in enumerate(item["instruments"])
             }
         found = submission.resolve(names)
+        named = [found[f"hedging/{at}/instrument"] for at in range(len(hedging))]
+        for at, instrument in enumerate(named):
+            if instrument in named[:at]:
+                submission.refuse(
+                    f"hedging/{at}/instrument", "duplicate-instrument",
+                    "Each hedging instrument is named once: sum its quantities.", instrument.symbol,
+                )
         if isinstance(item, Mapping) and "instruments" in item:
             item = {
                 "instruments": [
@@ -256,6 +263,8 @@ def _prepare(market: Market, valued: Book, params: Json) -> _Hedge:
         notes.append(
             warning("positions-older-than-as-of", f"positions are those of {book.position_date}")
         )
+    if any(market.instrument(pk).is_synthetic for pk in series):
+        notes.append(warning("synthetic-data", "prices were made by a model, not by a market"))
     return _Hedge(
         book=book, params=params, policy=POLICIES[params["policy"]], items=items, hedges=hedges,
         item_value=item_value, hedge_value=hedge_value, dates=panel.dates, used=used,

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from analytics.engine.types import Estimate, Failure, FailureReason, Sample
@@ -55,6 +55,10 @@ class Unanswerable(Exception):
     def __init__(self, status: str, code: str, detail: str, **members: Any) -> None:
         super().__init__(detail)
         self.outcome = Outcome(status=status, problem=problem(code, detail, **members))
+
+
+#: Holds the cents of the largest float.
+_WIDE = Context(prec=330)
 
 
 def canonical(data: Any) -> str:
@@ -125,12 +129,17 @@ def money(value: float, currency: str) -> Json:
 
 def amount(value: float) -> str:
     """Currency with two decimals, as text."""
-    return format(Decimal(repr(finite(value))).quantize(Decimal("0.01")), "f")
+    return _fixed(value, Decimal("0.01"))
 
 
 def weight(value: float) -> str:
     """A share of net asset value with six decimals, as text."""
-    return format(Decimal(repr(finite(value))).quantize(Decimal("0.000001")), "f")
+    return _fixed(value, Decimal("0.000001"))
+
+
+def _fixed(value: float, step: Decimal) -> str:
+    rounded = Decimal(repr(finite(value))).quantize(step, context=_WIDE)
+    return format(abs(rounded) if rounded.is_zero() else rounded, "f")
 
 
 def sample(of: Sample) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ from analytics.engine.errors import EngineError
 from analytics.engine.panel import ReturnPanel, sample_of
 from analytics.engine.regression import design, least_squares
 from analytics.engine.returns import portfolio_returns
-from analytics.engine.types import BoolArray, FloatArray, Sample
+from analytics.engine.types import BoolArray, Failure, FloatArray, Sample
 from analytics.models import Result, Run
 from portfolios.models import Instrument
 
@@ -305,12 +305,24 @@ def _answer(sample: _GroupSample, at: int, request: Request) -> Outcome:
             return missing_fx(market, book, currency, absent).outcome
     failure = sample.fit.failures[at]
     if failure is not None:
-        return outputs.failed(failure, **_absence(sample, at))
+        return outputs.failed(_named(failure, sample), **_absence(sample, at))
     try:
         result = _result(sample, at, request.params)
     except EngineError as error:
         return outputs.failed(error.failure)
     return Outcome(status=Result.Status.OK, result=result, inputs=facts)
+
+
+def _named(failure: Failure, sample: _GroupSample) -> Failure:
+    """The engine numbers its regressors; a client knows the benchmark by its symbol."""
+    if failure.context.get("series") != 0:
+        return failure
+    symbol = sample.market.instrument(sample.group.benchmark).symbol
+    return replace(
+        failure,
+        message=failure.message.replace("regressor 0", f"the benchmark {symbol}"),
+        context={**failure.context, "series": symbol},
+    )
 
 
 def _absence(sample: _GroupSample, at: int) -> Json:

@@ -27,6 +27,7 @@ COLUMNS = (
     "first",
     "last",
     "reason",
+    "synthetic",
 )
 _DECIMAL = re.compile(r"-?\d+(?:\.\d+)?")
 #: What a spreadsheet would take for a formula. Numbers are written as numbers and never touched.
@@ -53,6 +54,7 @@ def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 "portfolio": _Text(entry["name"]),
                 "measure": _Text(measure),
                 "status": _Text(item["status"]),
+                "synthetic": _Text(str(bool(record["client"].get("synthetic"))).lower()),
             }
             if item.get("result") is None:
                 yield head | {"reason": _Text(reason(item))}

@@ -14,6 +14,7 @@ import pytest
 from analytics.models import Result, Run
 from analytics.services.runs import run_request
 from analytics.tasks import KINDS
+from portfolios.errors import InvalidRequest
 from portfolios.jobs import drain
 from portfolios.models import (
     Client,
@@ -283,3 +284,46 @@ def test_index_without_prices_is_stood_in_for_by_its_proxy(
     unit = answer(BETA, book(client, instruments, NVDA="1"), benchmark="NYSESEMI")
     assert unit["result"]["beta_nav"]["benchmark"]["series"] == "SOX"
     assert "proxy-series" in {row["code"] for row in unit["result"]["warnings"]}
+
+
+def test_refusals_name_the_benchmark_and_not_its_column(
+    client: Client, instruments: dict[str, Instrument], answer: Answer
+) -> None:
+    with operator_scope():
+        market_facts.add_instrument("FLAT", dict.fromkeys(SESSIONS, 100.0), kind="index")
+        data_version_bump(None)
+    unit = answer(BETA, book(client, instruments, NVDA="100"), benchmark="FLAT")
+    assert unit["problem"]["series"] == "FLAT"
+    assert unit["problem"]["detail"].startswith("the benchmark FLAT is constant")
+
+
+def test_huge_positions_are_answered(
+    client: Client, instruments: dict[str, Instrument], answer: Answer
+) -> None:
+    unit = answer(BETA, book(client, instruments, NVDA="1e30"))
+    assert unit["status"] == "ok"
+    assert len(unit["result"]["nav"]["value"]) > 30
+
+
+def test_synthetic_prices_of_a_hedge_are_said_to_be(
+    client: Client, instruments: dict[str, Instrument], answer: Answer
+) -> None:
+    portfolio = book(client, instruments, NVDA="100")
+    for said in (False, True):
+        with operator_scope():
+            Instrument.objects.filter(symbol="AMD").update(is_synthetic=said)
+            data_version_bump(None)
+        unit = answer(HEDGE, portfolio, hedging=[{"instrument": "AMD", "quantity": Decimal(-10)}])
+        codes = {warning["code"] for warning in unit["result"]["warnings"]}
+        assert ("synthetic-data" in codes) is said
+
+
+def test_a_hedging_instrument_is_named_once(
+    client: Client, instruments: dict[str, Instrument], answer: Answer
+) -> None:
+    portfolio = book(client, instruments, NVDA="100")
+    row = {"instrument": "AMD", "quantity": Decimal(-10)}
+    with pytest.raises(InvalidRequest) as refusal:
+        answer(HEDGE, portfolio, hedging=[row, row])
+    assert refusal.value.code == "duplicate-instrument"
+    assert refusal.value.errors[0]["pointer"] == "/units/main/hedging/1/instrument"

@@ -61,3 +61,11 @@ def test_every_formula_sign_is_quoted(first: str) -> None:
 
 def test_columns_are_those_declared() -> None:
     assert csv_of(record()).split("\r\n")[0] == ",".join(COLUMNS)
+
+
+def test_each_row_says_whether_prices_are_synthetic() -> None:
+    for synthetic in (True, False):
+        said = record()
+        said["client"] = {**said["client"], "synthetic": synthetic}
+        rows = list(csv.DictReader(io.StringIO(csv_of(said))))
+        assert {row["synthetic"] for row in rows} == {str(synthetic).lower()}
