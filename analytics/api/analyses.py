@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from analytics.api.serializers import (
+    HedgeComparisonRequestSerializer,
     HedgeEffectivenessRequestSerializer,
     LeveragedDragRequestSerializer,
     RunRequestedSerializer,
@@ -138,6 +139,21 @@ class TailRiskView(AnalysisView):
     )
     def post(self, request: Request) -> Response:
         """Value at risk, expected shortfall and who brings them, volatility, drawdown."""
+        return super().post(request)
+
+
+class HedgeComparisonView(AnalysisView):
+    kind = Run.Kind.HEDGE_COMPARISON
+    serializer = HedgeComparisonRequestSerializer
+
+    @extend_schema(
+        operation_id="analyses_hedge_comparison",
+        request=HedgeComparisonRequestSerializer,
+        parameters=[_PREFER],
+        responses={200: RunRequestedSerializer, 202: RunRequestedSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Short, inverse funds, put, put spread and collar side by side at equal delta."""
         return super().post(request)
 
 

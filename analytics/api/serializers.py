@@ -156,6 +156,34 @@ class TailRiskUnitSerializer(StrictSerializer):
     max_price_age_sessions = WholeNumberField(min_value=0, max_value=20, required=False)
 
 
+class HedgeComparisonUnitSerializer(StrictSerializer):
+    notional = ExactDecimalField(
+        required=False, min_value=1,
+        help_text="Dollar delta to hedge; the portfolio's net exposure unless said.",
+    )  # fmt: skip
+    underlying = NameField(
+        required=False, help_text="The index, or the fund on it; the portfolio's benchmark."
+    )
+    volatility = serializers.FloatField(
+        min_value=0.01, max_value=5.0, required=False,
+        help_text="Annual; implied by the chain on file, else realized, unless said.",
+    )  # fmt: skip
+    days_to_expiry = WholeNumberField(min_value=2, max_value=90, required=False)
+    moves = serializers.ListField(
+        child=serializers.FloatField(min_value=-0.9, max_value=3.0),
+        min_length=1,
+        max_length=25,
+        required=False,
+    )
+    horizon_sessions = serializers.ListField(
+        child=WholeNumberField(min_value=1, max_value=63),
+        min_length=1,
+        max_length=10,
+        required=False,
+    )
+    volatility_shock = serializers.FloatField(min_value=-0.5, max_value=2.0, required=False)
+
+
 class LeveragedDragUnitSerializer(StrictSerializer):
     instrument = NameField(required=False, help_text="Every fund of the portfolio unless said.")
     to = PlainDateField(required=False, help_text="Last session; as_of unless said.")
@@ -208,6 +236,11 @@ class LeveragedDragRequestSerializer(_AnalysisRequestSerializer):
 class TailRiskRequestSerializer(_AnalysisRequestSerializer):
     portfolio = TextField(max_length=40)
     units = UnitsField(child=TailRiskUnitSerializer(), required=False)
+
+
+class HedgeComparisonRequestSerializer(_AnalysisRequestSerializer):
+    portfolio = TextField(max_length=40, required=False, allow_null=True, default=None)
+    units = UnitsField(child=HedgeComparisonUnitSerializer(), required=False)
 
 
 class UnitResultSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer

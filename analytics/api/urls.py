@@ -11,6 +11,7 @@ urlpatterns = [
     path("analyses/hedge-effectiveness", analyses.HedgeEffectivenessView.as_view()),
     path("analyses/leveraged-drag", analyses.LeveragedDragView.as_view()),
     path("analyses/tail-risk", analyses.TailRiskView.as_view()),
+    path("analyses/hedge-comparison", analyses.HedgeComparisonView.as_view()),
     path("runs", runs.RunListView.as_view()),
     path("runs/<str:run_id>", runs.RunDetailView.as_view()),
     path("runs/<str:run_id>/units/<str:name>", runs.RunUnitView.as_view()),

@@ -23,11 +23,18 @@ from analytics.calculations.price_store import PriceBlock, price_block
 from analytics.engine.errors import EngineError
 from analytics.engine.leverage import realized_variance
 from analytics.engine.options import (
+    CALENDAR_DAYS_PER_YEAR,
+    ParitySpot,
+    implied_volatility,
+    option_delta,
+    option_price,
+    parity_implied_spot,
+)
+from analytics.engine.options import (
     OptionTerms as EngineOption,
 )
-from analytics.engine.options import implied_volatility, option_delta, option_price
 from analytics.engine.panel import ReturnPanel, return_panel
-from analytics.engine.types import FloatArray, IntArray
+from analytics.engine.types import BoolArray, FloatArray, IntArray
 from analytics.models import Result
 from portfolios.identifiers import public_id
 from portfolios.models import (
@@ -42,6 +49,9 @@ from portfolios.selectors.calendars import sessions_between
 
 _SHORT_RATES = ("DTB3", "IRX_13W")
 _QUOTE_MAX_AGE = timedelta(days=7)
+#: Of a chain: expiries so far ahead, strikes so near the stated spot.
+_CHAIN_REACH = timedelta(days=100)
+_CHAIN_MONEYNESS = 0.1
 _RATE_MAX_AGE = timedelta(days=14)
 _VOLATILITY_SESSIONS = 63
 
@@ -53,6 +63,8 @@ class Requirements:
     instruments: frozenset[uuid.UUID] = frozenset()
     short_rates_since: date | None = None
     """From when on short rates are needed; a day in the future: the last one alone."""
+    chains: frozenset[uuid.UUID] = frozenset()
+    """Underlyings whose quoted chains are needed."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +105,27 @@ class Quote:
     underlying_price: float | None
 
 
+@dataclass(frozen=True)
+class ChainQuotes:
+    """The last quotes of an underlying's options up to a day, all of one moment, both sides."""
+
+    day: date
+    stated_spot: float | None
+    expiry: list[date]
+    strike: FloatArray
+    is_call: BoolArray
+    bid: FloatArray
+    ask: FloatArray
+
+    def parity(self, rate: float) -> ParitySpot:
+        """The spot at which its puts and calls agree; raises an EngineError where none does."""
+        return parity_implied_spot(
+            [(day - self.day).days / CALENDAR_DAYS_PER_YEAR for day in self.expiry],
+            self.strike, self.is_call, self.bid, self.ask,
+            rate=rate, stated_spot=self.stated_spot,
+        )  # fmt: skip
+
+
 def _option(terms: OptionTerms) -> Option:
     return Option(
         underlying_id=terms.underlying_id,
@@ -115,6 +148,7 @@ class Market:
         self._fx: dict[tuple[str, str], FloatArray] = {}
         self.quotes: dict[int, Quote] = {}
         self.options: dict[int, Option] = {}
+        self.chains: dict[int, ChainQuotes] = {}
         self.splits: dict[int, list[tuple[date, float]]] = defaultdict(list)
         self._rates: tuple[IntArray, FloatArray] = (np.empty(0, np.int64), np.empty(0))
         self._rates_since: date | None = None
@@ -128,6 +162,9 @@ class Market:
         self.block, self.last_row  # noqa: B018  # read now
         known = self.instruments_by_uid(needs.instruments)
         self.load_quotes(known[uid].pk for uid in needs.instruments)
+        if needs.chains:
+            self.load_chains(known[uid].pk for uid in needs.chains)
+            self.load_instruments(term.index_id for rows in self.terms.values() for term in rows)
         if needs.short_rates_since is not None:
             self.load_short_rates(needs.short_rates_since)
         currencies = {row.currency for row in self._instruments.values()}
@@ -208,6 +245,44 @@ class Market:
                 ],
             )
             self.quotes.update({row[0]: Quote(*row[1:]) for row in cursor.fetchall()})
+
+    def load_chains(self, underlying_ids: Iterable[int]) -> None:
+        """Read the last quotes near the money of whole chains, none older than a week."""
+        ids = list(set(underlying_ids) - self.chains.keys())
+        if not ids:
+            return
+        self.reads()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT DISTINCT ON (q.instrument_id) t.underlying_id, q.quoted_at, t.expiry,"
+                " t.strike::float8, t.right = %s, q.bid::float8, q.ask::float8,"
+                " q.underlying_price::float8"
+                " FROM portfolios_optionterms t"
+                " JOIN portfolios_optionquote q ON q.instrument_id = t.instrument_id"
+                " WHERE t.underlying_id = ANY(%s) AND t.expiry BETWEEN %s AND %s"
+                " AND q.bid > 0 AND q.ask >= q.bid"
+                " AND abs(t.strike / coalesce(q.underlying_price, t.strike) - 1) <= %s"
+                " AND q.quoted_at < %s AND q.quoted_at >= %s AND q.recorded_at <= %s"
+                " AND (q.superseded_at IS NULL OR q.superseded_at > %s)"
+                " ORDER BY q.instrument_id, q.quoted_at DESC, q.client_id NULLS LAST",
+                [
+                    OptionTerms.Right.CALL, ids, self.as_of, self.as_of + _CHAIN_REACH,
+                    _CHAIN_MONEYNESS, self.as_of + timedelta(days=1),
+                    self.as_of - _QUOTE_MAX_AGE, self.known_at, self.known_at,
+                ],
+            )
+            quotes = cursor.fetchall()
+        for pk in ids:
+            moment = max((row[1] for row in quotes if row[0] == pk), default=None)
+            if moment is None:
+                continue
+            rows = [row[2:] for row in quotes if row[:2] == (pk, moment)]
+            expiry, strike, is_call, bid, ask, stated = zip(*rows, strict=True)
+            self.chains[pk] = ChainQuotes(
+                day=moment.date(), stated_spot=stated[0], expiry=list(expiry),
+                strike=np.array(strike), is_call=np.array(is_call), bid=np.array(bid),
+                ask=np.array(ask),
+            )  # fmt: skip
 
     def instrument(self, pk: int) -> Instrument:
         if pk not in self._instruments:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analytics.calculations.hedge_comparison import HedgeComparisonMeasure
 from analytics.calculations.hedge_effectiveness import HedgeEffectiveness
 from analytics.calculations.leveraged_drag import LeveragedDrag
 from analytics.calculations.measures import Measure
@@ -10,7 +11,7 @@ from analytics.calculations.tail_risk import TailRiskMeasure
 
 #: What the night report holds of every portfolio; the others are computed when asked for.
 _NIGHTLY: tuple[Measure, ...] = (SemiconductorBeta(), HedgeEffectiveness(), LeveragedDrag())
-_ON_REQUEST: tuple[Measure, ...] = (TailRiskMeasure(),)
+_ON_REQUEST: tuple[Measure, ...] = (TailRiskMeasure(), HedgeComparisonMeasure())
 
 NIGHTLY: dict[str, Measure] = {measure.kind: measure for measure in _NIGHTLY}
 MEASURES: dict[str, Measure] = NIGHTLY | {measure.kind: measure for measure in _ON_REQUEST}

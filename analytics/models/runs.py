@@ -19,6 +19,7 @@ class Run(models.Model):
         HEDGE_EFFECTIVENESS = "hedge-effectiveness"
         LEVERAGED_DRAG = "leveraged-drag"
         TAIL_RISK = "tail-risk"
+        HEDGE_COMPARISON = "hedge-comparison"
 
     class Status(models.TextChoices):
         QUEUED = "queued"

@@ -17,6 +17,7 @@ ENGINE = {
     "hedge-effectiveness": "hedge",
     "leveraged-drag": "leverage",
     "tail-risk": "tail_risk",
+    "hedge-comparison": "hedge",
 }
 KINDS = pytest.mark.parametrize("kind", MEASURES)
 
