@@ -528,6 +528,8 @@ def compare_with_stored(
     if not len(known):
         return _joint_with_stored(ledger, closes, hints, hints.stored), ()
     base = float(np.median(ratio[known]))
+    if len(known) < 5 and abs(base) < 0.1:
+        base = 0.0  # a few closes that differ a little are corrections, not another basis
     off = known[np.abs(ratio[known] - base) > 0.001]
     if len(known) >= 5 and len(off) > 0.3 * len(known):
         raise _disagrees(ledger, closes, ratio, known, hints)

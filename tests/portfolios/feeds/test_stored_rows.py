@@ -55,6 +55,16 @@ def test_file_made_before_the_latest_split_is_explained_by_it() -> None:
     assert verdict.basis_change.splits == (SPLIT.effective_date,)
 
 
+def test_a_single_corrected_close_is_a_correction() -> None:
+    one = FRAME.iloc[100:101].copy()
+    one["close"] = [repr(float(CLOSE[100]) * 1.005)]
+    one["high"] = [repr(max(float(one["high"].iloc[0]), float(CLOSE[100]) * 1.006))]
+    verdict = _verdict(one, FeedHints(stored=_stored()))
+    assert verdict.status is Status.ACCEPTED
+    assert verdict.basis_change is None
+    assert [correction.row for correction in verdict.corrections] == [2]
+
+
 def test_splits_of_long_ago_do_not_explain_another_basis() -> None:
     long_ago = (Split(date(2022, 3, 1), 2.0, 1.0), Split(date(2022, 6, 1), 2.0, 1.0), SPLIT)
     hints = FeedHints(stored=_stored(factor=0.5), splits=long_ago)
