@@ -6,8 +6,9 @@ kept; a `Book` is one portfolio's positions valued on a day, with the exposures 
 
 from __future__ import annotations
 
+import math
 import uuid
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -54,6 +55,9 @@ _CHAIN_REACH = timedelta(days=100)
 _CHAIN_MONEYNESS = 0.1
 _RATE_MAX_AGE = timedelta(days=14)
 _VOLATILITY_SESSIONS = 63
+#: States of the facts that a process keeps, and position sets in each.
+_KEPT_STATES = 16
+_KEPT_POSITION_SETS = 64
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,43 @@ def _option(terms: OptionTerms) -> Option:
     )
 
 
+PositionRow = tuple[uuid.UUID, int, float, list[str]]
+
+
+@dataclass
+class _Facts:
+    """What has been read of one state of a client's facts.
+
+    Every change of them gives the state a new name, so what was read once holds for all units
+    computed on it. The name is read before the facts: they are never older than it says.
+    """
+
+    instruments: dict[int, Instrument] = field(default_factory=dict)
+    ids: dict[uuid.UUID, int] = field(default_factory=dict)
+    options: dict[int, Option] = field(default_factory=dict)
+    splits: dict[int, list[tuple[date, float]]] = field(default_factory=dict)
+    terms: dict[int, list[Terms]] | None = None
+    fx: dict[tuple[str, str, date], FloatArray] = field(default_factory=dict)
+    rates: dict[tuple[date, date], tuple[IntArray, FloatArray]] = field(default_factory=dict)
+    positions: OrderedDict[uuid.UUID, list[PositionRow]] = field(default_factory=OrderedDict)
+
+
+_kept: OrderedDict[tuple[uuid.UUID, str], _Facts] = OrderedDict()
+
+
+def _facts_of(client_id: uuid.UUID, block: PriceBlock) -> _Facts:
+    """The facts kept for the state that a block shows; new ones for a look back in time."""
+    if not block.is_current:
+        return _Facts()
+    # By client, even where all is shared: row-level security decided what was read.
+    key = (client_id, block.version)
+    facts = _kept.setdefault(key, _Facts())
+    _kept.move_to_end(key)
+    while len(_kept) > _KEPT_STATES:
+        _kept.popitem(last=False)
+    return facts
+
+
 class Market:
     """What a client knew at `known_at`; nothing dated after `as_of` is ever used."""
 
@@ -145,11 +186,10 @@ class Market:
         self.known_at = known_at
         self.sealed = False
         self._instruments: dict[int, Instrument] = {}
-        self._fx: dict[tuple[str, str], FloatArray] = {}
+        self._uids: dict[uuid.UUID, Instrument] = {}
         self.quotes: dict[int, Quote] = {}
         self.options: dict[int, Option] = {}
         self.chains: dict[int, ChainQuotes] = {}
-        self.splits: dict[int, list[tuple[date, float]]] = defaultdict(list)
         self._rates: tuple[IntArray, FloatArray] = (np.empty(0, np.int64), np.empty(0))
         self._rates_since: date | None = None
 
@@ -183,6 +223,10 @@ class Market:
         return price_block(self.client_id, self.known_at)
 
     @cached_property
+    def facts(self) -> _Facts:
+        return _facts_of(self.client_id, self.block)
+
+    @cached_property
     def last_row(self) -> int:
         """One past the last row of the block that may be used."""
         return self.block.rows_until(self.as_of)
@@ -192,37 +236,79 @@ class Market:
 
         Those are proxies, underlyings and reference indexes.
         """
-        known = set(self._instruments)
-        wanted = set(ids) - known
-        named = set(uids) - {row.uid for row in self._instruments.values()}
+        wanted = set(ids) - self._instruments.keys()
+        named = set(uids) - self._uids.keys()
         while wanted or named:
-            self.reads()
-            rows = Instrument.objects.select_related("option_terms")
-            found = {row.pk: row for row in rows.filter(Q(pk__in=wanted) | Q(uid__in=named))}
-            self._instruments.update(found)
+            facts = self.facts
+            self._read_instruments(
+                wanted - facts.instruments.keys(), named - facts.ids.keys()
+            )
+            wanted |= {facts.ids[uid] for uid in named if uid in facts.ids}
             named = set()
-            options = {pk: row for pk, row in found.items() if row.kind == Instrument.Kind.OPTION}
-            self.options.update((pk, _option(row.option_terms)) for pk, row in options.items())
+            found = {pk: facts.instruments[pk] for pk in wanted if pk in facts.instruments}
+            self._instruments.update(found)
+            self._uids.update((row.uid, row) for row in found.values())
+            options = {pk: facts.options[pk] for pk in found if pk in facts.options}
+            self.options.update(options)
             wanted = {row.proxy_id for row in found.values() if row.proxy_id}
-            wanted |= {self.options[pk].underlying_id for pk in options}
-            wanted |= {term.index_id for pk in found for term in self.terms.get(pk, [])}
+            wanted |= {option.underlying_id for option in options.values()}
+            wanted |= {term.index_id for pk in found for term in self.terms.get(pk, ())}
             wanted -= self._instruments.keys()
-        self._load_splits(self._instruments.keys() - known)
         if self.options:
             self.load_short_rates(self.as_of)
 
-    def _load_splits(self, ids: Iterable[int]) -> None:
-        wanted = list(ids)
-        if not wanted:
+    def _read_instruments(self, ids: set[int], uids: set[uuid.UUID]) -> None:
+        """Read instruments that are not kept yet, each with all that is kept of it."""
+        if not ids and not uids:
             return
+        self.reads()
+        rows = Instrument.objects.select_related("option_terms")
+        found = {row.pk: row for row in rows.filter(Q(pk__in=ids) | Q(uid__in=uids))}
+        options = {
+            pk: _option(row.option_terms)
+            for pk, row in found.items()
+            if row.kind == Instrument.Kind.OPTION
+        }
+        splits = self._splits_of(found)
+        self.facts.options.update(options)
+        self.facts.splits.update(splits)
+        self.facts.instruments.update(found)
+        self.facts.ids.update((row.uid, pk) for pk, row in found.items())
+
+    def _splits_of(self, ids: Iterable[int]) -> dict[int, list[tuple[date, float]]]:
+        splits: dict[int, list[tuple[date, float]]] = defaultdict(list)
         rows = CorporateAction.objects.filter(
-            kind=CorporateAction.Kind.SPLIT, instrument__in=wanted, recorded_at__lte=self.known_at
+            kind=CorporateAction.Kind.SPLIT,
+            instrument__in=list(ids),
+            recorded_at__lte=self.known_at,
         ).exclude(superseded_at__lte=self.known_at)
         for pk, day, new, old in rows.values_list(
             "instrument", "ex_date", "new_shares", "old_shares"
         ):
             if new and old:
-                self.splits[pk].append((day, new / old))
+                splits[pk].append((day, new / old))
+        return splits
+
+    def positions_of(self, sets: Sequence[uuid.UUID]) -> list[PositionRow]:
+        """The rows of position sets, which never change once written."""
+        kept = self.facts.positions
+        absent = [pk for pk in sets if pk not in kept]
+        if absent:
+            self.reads()
+            read: dict[uuid.UUID, list[PositionRow]] = {pk: [] for pk in absent}
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT position_set_id, instrument_id, quantity::float8, tags"
+                    " FROM portfolios_position WHERE position_set_id = ANY(%s) ORDER BY id",
+                    [absent],
+                )
+                for row in cursor.fetchall():
+                    read[row[0]].append(row)
+            kept.update(read)
+        rows = [row for pk in sets for row in kept[pk]]
+        while len(kept) > _KEPT_POSITION_SETS:
+            kept.popitem(last=False)
+        return rows
 
     def load_quotes(self, instrument_ids: Iterable[int]) -> None:
         """Read the last quote of each option up to the date, none older than a week."""
@@ -291,11 +377,16 @@ class Market:
 
     def instruments_by_uid(self, uids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Instrument]:
         self.load_instruments([], uids)
-        return {row.uid: row for row in self._instruments.values()}
+        return self._uids
 
     @cached_property
     def terms(self) -> dict[int, list[Terms]]:
         """Leverage terms of every fund, oldest first; a client's own replace the shared ones."""
+        if self.facts.terms is None:
+            self.facts.terms = self._read_terms()
+        return self.facts.terms
+
+    def _read_terms(self) -> dict[int, list[Terms]]:
         self.reads()
         rows: dict[tuple[int, date], Terms] = {}
         known = LeverageTerms.objects.filter(
@@ -319,6 +410,17 @@ class Market:
         begun = [term for term in self.terms.get(instrument_id, []) if term.valid_from <= day]
         return begun[-1] if begun else None
 
+    def terms_of_days(self, instrument_id: int, days: Sequence[date]) -> list[Terms | None]:
+        """The terms in force on each of some ascending days."""
+        terms = self.terms.get(instrument_id, [])
+        in_force: list[Terms | None] = []
+        begun = 0
+        for day in days:
+            while begun < len(terms) and terms[begun].valid_from <= day:
+                begun += 1
+            in_force.append(terms[begun - 1] if begun else None)
+        return in_force
+
     def series(self, instrument_id: int) -> int | None:
         """The instrument whose prices tell its returns: itself, else its proxy, else None."""
         if self.block.column(instrument_id) is not None:
@@ -331,16 +433,28 @@ class Market:
         column = self.block.column(instrument_id)
         if column is None:
             return None
-        closes = self.block.closes[: self.last_row, column]
-        priced = np.flatnonzero(~np.isnan(closes[-_SEARCHED_ROWS:])) + max(
-            self.last_row - _SEARCHED_ROWS, 0
-        )
-        if not priced.size:
-            priced = np.flatnonzero(~np.isnan(closes))
-        if not priced.size:
-            return None
-        row = int(priced[-1])
-        return float(closes[row]), self.block.sessions[row].item(), self.age(row)
+        rows, recent = self._last_closes
+        row, close = rows[column], recent[column]
+        if row < 0:
+            priced = np.flatnonzero(~np.isnan(self.block.closes[: self.last_row, column]))
+            if not priced.size:
+                return None
+            row = int(priced[-1])
+            close = float(self.block.closes[row, column])
+        return close, self.block.sessions[row].item(), self.age(row)
+
+    @cached_property
+    def _last_closes(self) -> tuple[list[int], list[float]]:
+        """Of each column the row of its last close and the close; -1 where it is long ago."""
+        first = max(self.last_row - _SEARCHED_ROWS, 0)
+        recent = self.block.closes[first : self.last_row]
+        if not recent.size:
+            return [-1] * recent.shape[1], [math.nan] * recent.shape[1]
+        priced = ~np.isnan(recent)
+        at = recent.shape[0] - 1 - np.argmax(priced[::-1], axis=0)
+        rows = np.where(priced.any(axis=0), first + at, -1)
+        closes: list[float] = recent[at, np.arange(recent.shape[1])].tolist()
+        return rows.tolist(), closes
 
     def last_return(self, instrument_id: int) -> tuple[date, int]:
         """Last session up to the date of the series an instrument moves with, and its age.
@@ -354,16 +468,20 @@ class Market:
 
     def age(self, row: int) -> int:
         """Sessions from a row's to the date asked for."""
+        return self.last_row - 1 - row + self._sessions_ahead
+
+    @cached_property
+    def _sessions_ahead(self) -> int:
+        """Sessions after the newest on file and up to the date asked for."""
         newest: date = self.block.sessions[self.last_row - 1].item()
-        ahead = 0
-        if newest < self.as_of:
-            ahead = len(sessions_between("XNYS", newest + timedelta(days=1), self.as_of))
-        return self.last_row - 1 - row + ahead
+        if newest >= self.as_of:
+            return 0
+        return len(sessions_between("XNYS", newest + timedelta(days=1), self.as_of))
 
     def split_factor(self, instrument_id: int, after: date) -> float:
         """New shares per share held, over the splits after a day and up to the date."""
         factor = 1.0
-        for day, ratio in self.splits.get(instrument_id, []):
+        for day, ratio in self.facts.splits.get(instrument_id, ()):
             if after < day <= self.as_of:
                 factor *= ratio
         return factor
@@ -373,8 +491,14 @@ class Market:
         since = min(since, self.as_of) - _RATE_MAX_AGE
         if self._rates_since is not None and self._rates_since <= since:
             return
-        self.reads()
+        kept = self.facts.rates
+        if (since, self.as_of) not in kept:
+            kept[since, self.as_of] = self._read_short_rates(since)
         self._rates_since = since
+        self._rates = kept[since, self.as_of]
+
+    def _read_short_rates(self, since: date) -> tuple[IntArray, FloatArray]:
+        self.reads()
         rows: dict[date, float] = {}
         known = RateObservation.objects.filter(
             series__in=_SHORT_RATES, session__range=(since, self.as_of),
@@ -384,7 +508,7 @@ class Market:
         for day, value in known.order_by("series", "client_id").values_list("session", "value"):
             rows.setdefault(day, float(value))
         days = np.array(sorted(rows), dtype="datetime64[D]")
-        self._rates = (
+        return (
             days.astype(np.int64), np.array([rows[day.item()] for day in days], dtype=np.float64)
         )
 
@@ -401,7 +525,8 @@ class Market:
         """Units of `quote` per unit of `base` on the block's sessions, NaN where not on file."""
         if base == quote:
             return np.ones(self.block.sessions.size)
-        if (base, quote) not in self._fx:
+        kept, key = self.facts.fx, (base, quote, self.as_of)
+        if key not in kept:
             self.reads()
             series = np.full(self.block.sessions.size, np.nan)
             rows = FxRate.objects.filter(
@@ -416,8 +541,8 @@ class Market:
                     rate = float(row.rate)
                     if np.isnan(series[at]):
                         series[at] = rate if row.base == base else 1.0 / rate
-            self._fx[base, quote] = series
-        return self._fx[base, quote]
+            kept[key] = series
+        return kept[key]
 
     def rows(self, calendar_of: int, n_obs: int) -> IntArray:
         """Rows of the last `n_obs` + 1 sessions on which an instrument has a price."""
@@ -563,6 +688,7 @@ def load_books(
     """
     books: dict[uuid.UUID, Book] = {}
     by_set: dict[uuid.UUID, Book] = {}
+    market.facts  # noqa: B018  # the name of their state is read before them
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT DISTINCT ON (s.portfolio_id) s.portfolio_id, p.base_currency, s.id, s.checksum,"
@@ -579,12 +705,7 @@ def load_books(
         for row in cursor.fetchall():
             book = Book(*row)
             books[book.portfolio_id] = by_set[book.position_set_id] = book
-        cursor.execute(
-            "SELECT position_set_id, instrument_id, quantity::float8, tags"
-            " FROM portfolios_position WHERE position_set_id = ANY(%s) ORDER BY id",
-            [list(by_set)],
-        )
-        positions = cursor.fetchall()
+    positions = market.positions_of(list(by_set))
     market.load_instruments({row[1] for row in positions}, named)
     market.load_quotes({row[1] for row in positions})
     for set_id, instrument_id, quantity, tags in positions:
@@ -609,11 +730,11 @@ def hypothetical(
 def value_holding(market: Market, book: Book, holding: Holding, *, since: date) -> None:
     """Fill in value and exposures; what is missing goes to the book's lists."""
     instrument = holding.instrument
-    fx = market.fx(instrument.currency, book.currency)
-    rate = float(fx[market.last_row - 1]) if market.last_row else float("nan")
-    if instrument.currency == book.currency:
-        rate = 1.0
-    if np.isnan(rate):
+    rate = 1.0
+    if instrument.currency != book.currency:
+        fx = market.fx(instrument.currency, book.currency)
+        rate = float(fx[market.last_row - 1]) if market.last_row else math.nan
+    if math.isnan(rate):
         return  # the book's currencies are judged together, in one refusal
     if instrument.kind == Instrument.Kind.CASH:
         holding.value = holding.quantity * rate

@@ -311,8 +311,8 @@ class _Path:
         self.short_rates: FloatArray = np.zeros(self.dates.size) if rates is None else rates
 
     def _terms(self) -> list[Terms]:
-        days = [day.item() for day in self.dates]
-        in_force = [self.market.terms_on(self.instrument.pk, day) for day in days]
+        days: list[date] = self.dates.tolist()
+        in_force = self.market.terms_of_days(self.instrument.pk, days)
         missing = [day for day, term in zip(days, in_force, strict=True) if term is None]
         if missing:
             raise Unanswerable(

@@ -62,6 +62,9 @@ class PriceBlock:
     closes: FloatArray
     levels: FloatArray
 
+    is_current: bool = True
+    """False: as the facts stood at an earlier time, read from rows and not kept."""
+
     @cached_property
     def _columns(self) -> dict[int, int]:
         return {int(pk): column for column, pk in enumerate(self.instruments)}
@@ -97,7 +100,8 @@ def price_block(client_id: uuid.UUID, known_at: datetime) -> PriceBlock:
         version = f"{version}-{client_id.hex}-{_stamp(own)}"
     changes = [row[1] for row in (shared, own) if row]
     if changes and max(changes) > known_at:
-        return _read(f"{version}@{known_at.isoformat()}", client_id if own else None, known_at)
+        then = f"{version}@{known_at.isoformat()}"
+        return _read(then, client_id if own else None, known_at)
     block = _open.get(version)
     if block is None:
         block = _mapped(version)
@@ -154,7 +158,9 @@ def _read(version: str, client_id: uuid.UUID | None, known_at: datetime | None) 
     levels = _total_return_levels(
         closes, given, sessions, instruments.astype(np.int64), _actions(known_at)
     )
-    return PriceBlock(version, sessions, instruments.astype(np.int64), closes, levels)
+    return PriceBlock(
+        version, sessions, instruments.astype(np.int64), closes, levels, is_current=known_at is None
+    )
 
 
 def _copy(query: str, parameters: dict[str, Any]) -> np.ndarray[Any, Any]:
@@ -246,8 +252,9 @@ def _folder() -> Path:
 def _mapped(version: str) -> PriceBlock | None:
     folder = _folder() / version
     try:
+        # Seen as plain arrays: the mapping's own class makes every look at a row ten times dearer.
         arrays = {
-            name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            name: np.load(folder / f"{name}.npy", mmap_mode="r").view(np.ndarray)
             for name in _FILES
         }
     except FileNotFoundError:

@@ -208,13 +208,14 @@ class _GroupSample:
         self.rows = market.rows(benchmark, length)
         self.panel = market.panel(self.series, self.rows, group.currency)
         self.benchmark_long = _own_currency(market, benchmark, self.rows, self.panel)
+        self.navs = [book.nav for book in books]
         self.exposures = np.zeros((len(books), len(self.series)))
         for at, book in enumerate(books):
             for holding in book.holdings:
                 series = self.series_of(holding)
                 if series is not None:
                     self.exposures[at, self.column[series]] += (
-                        self.exposure_of(holding) / book.nav
+                        self.exposure_of(holding) / self.navs[at]
                     )
         held_returns = portfolio_returns(self.panel.returns, self.exposures)
         self.long_series = held_returns.series
@@ -339,13 +340,14 @@ def _absence(sample: _GroupSample, at: int) -> Json:
 
 def _result(sample: _GroupSample, at: int, params: Json) -> Json:
     market, book, group = sample.market, sample.books[at], sample.group
+    nav = sample.navs[at]
     estimate = sample.fit.at(at)
     described = sample_of(sample.dates, sample.used(at))
     slopes = sample.slopes(at)
     benchmark = market.instrument(group.benchmark)
     contributions = [_contribution(sample, at, row, slopes) for row in book.holdings]
     ignoring = sum(
-        row.headline / book.nav * float(slopes[sample.column[row.series]])
+        row.headline / nav * float(slopes[sample.column[row.series]])
         for row in book.holdings
         if row.series is not None
     )
@@ -372,14 +374,14 @@ def _result(sample: _GroupSample, at: int, params: Json) -> Json:
             "look_through": group.look_through,
         },
         "beta_ignoring_leverage": outputs.number(ignoring),
-        "nav": outputs.money(book.nav, book.currency),
+        "nav": outputs.money(nav, book.currency),
         "usd_per_1pct_index": outputs.money(
-            estimate.beta.value * book.nav * 0.01, book.currency
+            estimate.beta.value * nav * 0.01, book.currency
         ),
         "gross_exposure": {**outputs.money(gross, book.currency),
-                           "share_of_nav": outputs.weight(gross / book.nav)},
+                           "share_of_nav": outputs.weight(gross / nav)},
         "net_exposure": {**outputs.money(net, book.currency),
-                         "share_of_nav": outputs.weight(net / book.nav)},
+                         "share_of_nav": outputs.weight(net / nav)},
         "contributions": contributions,
         "two_factor": _two_factor_block(sample, at, described),
         "rolling": _rolling_block(sample, at, with_series=params["rolling_series"]),
@@ -396,7 +398,7 @@ def _durbin_watson(estimate: BetaEstimate) -> float | None:
 
 
 def _contribution(sample: _GroupSample, at: int, holding: Holding, slopes: FloatArray) -> Json:
-    nav = sample.books[at].nav
+    nav = sample.navs[at]
     series = sample.series_of(holding)
     row: Json = {
         "instrument": holding.public_id,

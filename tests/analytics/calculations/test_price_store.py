@@ -138,7 +138,7 @@ def test_second_look_reads_no_prices(client: Client, folder: Path) -> None:
         second = block_of(client)
     assert not any("portfolios_price" in row["sql"] for row in queries.captured_queries)
     np.testing.assert_array_equal(first.levels, second.levels)
-    assert isinstance(second.levels, np.memmap)
+    assert isinstance(second.levels.base, np.memmap)
     assert [path.name for path in folder.iterdir()] == [second.version]
 
 
