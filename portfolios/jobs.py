@@ -39,13 +39,18 @@ class JobKind:
 
 def waiting(kinds: Sequence[JobKind]) -> tuple[JobKind | None, list[uuid.UUID]]:
     """The first kind with jobs that could be claimed now, and its oldest ones."""
-    with operator_scope():
-        for kind in kinds:
-            claimable = kind.model._default_manager.filter(leases.claimable())
-            ids = list(claimable.order_by("pk").values_list("pk", flat=True)[:_BATCH])
-            if ids:
-                return kind, ids
-    return None, []
+    oldest = " UNION ALL ".join(
+        f"(SELECT {at}, id FROM {connection.ops.quote_name(kind.model._meta.db_table)}"
+        f" WHERE {leases.CLAIMABLE} ORDER BY id LIMIT {_BATCH})"
+        for at, kind in enumerate(kinds)
+    )
+    with operator_scope(), connection.cursor() as cursor:
+        cursor.execute(oldest)
+        rows: list[tuple[int, uuid.UUID]] = cursor.fetchall()
+    first = min((at for at, _ in rows), default=None)
+    if first is None:
+        return None, []
+    return kinds[first], [pk for at, pk in rows if at == first]
 
 
 def drain(kinds: Sequence[JobKind], *, until: threading.Event | None = None) -> int:

@@ -27,6 +27,12 @@ MAX_ATTEMPTS = 3
 #: A job at work this long hangs: its lease is let go, so that another worker may try.
 LONGEST_JOB = timedelta(minutes=10)
 
+#: What `claim` may take, for queries that look for it.
+CLAIMABLE = (
+    f"attempt < {MAX_ATTEMPTS} AND (not_before IS NULL OR not_before <= clock_timestamp())"
+    " AND (state = 'queued' OR (state = 'running' AND lease_until < clock_timestamp()))"
+)
+
 logger = logging.getLogger(__name__)
 
 
@@ -41,11 +47,8 @@ def claim(model: type[LeasedJob], pk: uuid.UUID) -> int | None:
         cursor.execute(
             f"UPDATE {table} SET state = 'running', attempt = attempt + 1, token = token + 1,"
             " lease_until = clock_timestamp() + make_interval(secs => %s)"
-            " WHERE id = %s AND attempt < %s"
-            " AND (not_before IS NULL OR not_before <= clock_timestamp())"
-            " AND (state = 'queued' OR (state = 'running' AND lease_until < clock_timestamp()))"
-            " RETURNING token",
-            [LEASE.total_seconds(), pk, MAX_ATTEMPTS],
+            f" WHERE id = %s AND {CLAIMABLE} RETURNING token",
+            [LEASE.total_seconds(), pk],
         )
         row = cursor.fetchone()
     return row[0] if row else None
@@ -60,11 +63,15 @@ def extend(model: type[LeasedJob], pk: uuid.UUID, token: int) -> bool:
 
 def finish(model: type[LeasedJob], pk: uuid.UUID, token: int) -> bool:
     """Mark done inside the caller's transaction; False means: lease lost, discard the work."""
-    return bool(
-        _held(model, pk, token).update(
-            state=LeasedJob.State.DONE, lease_until=None, finished_at=Now()
+    table = connection.ops.quote_name(model._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {table} SET state = 'done', lease_until = NULL,"
+            " finished_at = statement_timestamp()"
+            " WHERE id = %s AND token = %s AND state = 'running'",
+            [pk, token],
         )
-    )
+        return bool(cursor.rowcount == 1)
 
 
 def release(

@@ -7,16 +7,15 @@ import uuid
 from datetime import timedelta
 
 from django.db import DatabaseError, connection
-from django.db.models import Count, F, Q
-from django.db.models.functions import Now
+from django.db.models import F
 
 from analytics.calculations.inputs import Market, load_books
 from analytics.calculations.measures import Request
-from analytics.calculations.outputs import Outcome, content_hash
+from analytics.calculations.outputs import Outcome, canonical, content_hash
 from analytics.calculations.registry import MEASURES
-from analytics.models import OutboxMessage, Result, Run, Unit
+from analytics.models import Run, Unit
 from portfolios import leases
-from portfolios.services.audit import audit_record
+from portfolios.identifiers import uuid7
 from portfolios.tenancy import client_scope, operator_scope
 
 #: Before the next attempt at a unit whose computation broke.
@@ -35,10 +34,11 @@ def unit_perform(unit_id: uuid.UUID) -> bool:
         token = leases.claim(Unit, unit_id)
         if token is None:
             return False
-        unit = Unit.objects.select_related("run__client").get(pk=unit_id)
-        Run.objects.filter(pk=unit.run_id, status=Run.Status.QUEUED).update(
-            status=Run.Status.RUNNING, version=F("version") + 1
-        )
+        unit = Unit.objects.select_related("run").get(pk=unit_id)
+        if unit.run.status == Run.Status.QUEUED:
+            Run.objects.filter(pk=unit.run_id, status=Run.Status.QUEUED).update(
+                status=Run.Status.RUNNING, version=F("version") + 1
+            )
     try:
         with leases.heartbeat(Unit, unit_id, token):
             outcome = compute_unit(unit)
@@ -77,32 +77,36 @@ def unit_finish(unit: Unit, token: int, outcome: Outcome) -> bool:
         with client_scope(unit.client_id):
             if not leases.finish(Unit, unit.pk, token):
                 return False
-            body = outcome.body
-            Result.objects.create(
-                client_id=unit.client_id,
-                unit=unit,
-                status=outcome.status,
-                body=body,
-                content_hash=content_hash(body),
-                inputs=outcome.inputs,
-            )
-            OutboxMessage.objects.create(
-                client_id=unit.client_id, topic="unit.finished", object_id=unit.pk
-            )
-            audit_record(
-                client=unit.run.client,
-                actor="worker",
-                action="unit.finished",
-                object_id=str(unit.pk),
-                request_id=unit.run.request_id,
-                detail={"run": unit.run.public_id, "status": outcome.status},
-            )
+            _store(unit, outcome)
             run_settle(unit.run_id)
     except DatabaseError:
         if _was_stored(unit, token):
             return True
         raise
     return True
+
+
+def _store(unit: Unit, outcome: Outcome) -> None:
+    """The result with its event and its audit row, in one statement."""
+    body = outcome.body
+    detail = {"run": unit.run.public_id, "status": outcome.status}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH result AS (INSERT INTO analytics_result"
+            " (id, client_id, unit_id, status, body, content_hash, inputs)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb)), "
+            "event AS (INSERT INTO analytics_outboxmessage (client_id, topic, object_id)"
+            " VALUES (%s, 'unit.finished', %s)) "
+            "INSERT INTO portfolios_auditevent"
+            " (client_id, actor, action, object_id, request_id, detail)"
+            " VALUES (%s, 'worker', 'unit.finished', %s, %s, %s::jsonb)",
+            [
+                uuid7(), unit.client_id, unit.pk, str(outcome.status), body, content_hash(body),
+                canonical(outcome.inputs),
+                unit.client_id, unit.pk,
+                unit.client_id, str(unit.pk), unit.run.request_id, canonical(detail),
+            ],
+        )  # fmt: skip
 
 
 def _was_stored(unit: Unit, token: int) -> bool:
@@ -120,28 +124,34 @@ def run_settle(run_id: uuid.UUID) -> None:
     Runs in the caller's transaction. Units are locked before their run everywhere, and the count
     is taken under the run's lock, so of two last units exactly one sees that it is the last.
     """
-    run = Run.objects.select_for_update().get(pk=run_id)
-    if run.status in Run.TERMINAL:
-        return
-    counts = Unit.objects.filter(run=run_id).aggregate(
-        open=Count("pk", filter=Q(state__in=[Unit.State.QUEUED, Unit.State.RUNNING])),
-        done=Count("pk", filter=Q(state=Unit.State.DONE)),
-        all=Count("pk"),
-    )
-    changed: dict[str, object] = {"version": F("version") + 1}
-    if not counts["open"]:
-        status = Run.Status.FAILED
-        if counts["done"] == counts["all"]:
-            status = Run.Status.SUCCEEDED
-        elif counts["done"]:
-            status = Run.Status.PARTIAL
-        changed |= {"status": status, "finished_at": Now()}
-        OutboxMessage.objects.create(
-            client_id=run.client_id, topic="run.finished", object_id=run_id
-        )
-    Run.objects.filter(pk=run_id).update(**changed)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, '')", [channel_of(run_id)])
+        cursor.execute("SELECT FROM analytics_run WHERE id = %s FOR UPDATE", [run_id])
+        cursor.execute(_SETTLE, {"run": run_id, "channel": channel_of(run_id)})
+
+
+#: Counts are taken by a statement of its own, which sees what was committed before the lock.
+_SETTLE = """
+WITH units AS (
+    SELECT count(*) FILTER (WHERE state IN ('queued', 'running')) AS open,
+           count(*) FILTER (WHERE state = 'done') AS done,
+           count(*) AS total
+    FROM analytics_unit WHERE run_id = %(run)s
+), settled AS (
+    UPDATE analytics_run SET version = version + 1,
+        status = CASE WHEN open > 0 THEN status
+                      WHEN done = total THEN 'succeeded'
+                      WHEN done > 0 THEN 'partial'
+                      ELSE 'failed' END,
+        finished_at = CASE WHEN open = 0 THEN statement_timestamp() END
+    FROM units
+    WHERE id = %(run)s AND status NOT IN ('succeeded', 'partial', 'failed', 'canceled')
+    RETURNING client_id, open
+), event AS (
+    INSERT INTO analytics_outboxmessage (client_id, topic, object_id)
+    SELECT client_id, 'run.finished', %(run)s FROM settled WHERE open = 0
+)
+SELECT pg_notify(%(channel)s, '') FROM settled
+"""
 
 
 def channel_of(run_id: uuid.UUID) -> str:
