@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import uuid
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -17,7 +19,7 @@ from analytics.api.serializers import (
     SemiconductorBetaRequestSerializer,
     TailRiskRequestSerializer,
 )
-from analytics.models import Run
+from analytics.models import Run, Unit
 from analytics.selectors.runs import run_get_for_client, run_representation
 from analytics.services.runs import run_request, run_wait
 from portfolios.api.base import ApiView
@@ -42,13 +44,15 @@ class AnalysisView(ApiView):
     """Accepts a request as a run: 202, or 200 when the caller waited and it was done in time."""
 
     required_scopes = {"POST": "analyses:run"}
+    #: The run that this request has made and listens for.
+    awaited: uuid.UUID | None = None
     kind: ClassVar[str]
     serializer: ClassVar[type[StrictSerializer]]
 
     def post(self, request: Request) -> Response:
         """Accept the request."""
         refuse_unknown(request, ())
-        preferred_wait(request)  # a malformed one is refused before anything is done
+        wait = preferred_wait(request)  # a malformed one is refused before anything is done
         sent = self.serializer(data=request.data)
         sent.is_valid(raise_exception=True)
         data: dict[str, Any] = sent.validated_data
@@ -62,17 +66,23 @@ class AnalysisView(ApiView):
             force=data["force"],
             request_id=self.request_id,
             actor=self.actor,
+            listen=bool(wait),
         )
-        return run_response(outcome.run, deduplicated=not outcome.created)
+        self.awaited = outcome.run.pk if outcome.created else None
+        return run_response(
+            outcome.run, deduplicated=not outcome.created, made=outcome.units
+        )
 
     def after_commit(self, request: Request, response: Response) -> Response:
         wait = preferred_wait(request)
         if not wait or response.status_code != 202:
             return response
-        run_id = response["Location"].rpartition("/")[2]
-        with client_scope(self.client.pk):
-            pk = run_get_for_client(self.client, run_id).pk
-        status = run_wait(pk, self.client.pk, wait)
+        pk = self.awaited
+        if pk is None:
+            # An earlier request's run, or the answer to a repeated request.
+            with client_scope(self.client.pk):
+                pk = run_get_for_client(self.client, response["Location"].rpartition("/")[2]).pk
+        status = run_wait(pk, self.client.pk, wait, listening=self.awaited is not None)
         if status not in Run.TERMINAL:
             return response
         deduplicated = response.data["deduplicated"]
@@ -157,9 +167,11 @@ class HedgeComparisonView(AnalysisView):
         return super().post(request)
 
 
-def run_response(run: Run, *, deduplicated: bool) -> Response:
+def run_response(
+    run: Run, *, deduplicated: bool, made: Sequence[Unit] | None = None
+) -> Response:
     """202 with where to look while it runs, 200 once it is over."""
-    body = {**run_representation(run), "deduplicated": deduplicated}
+    body = {**run_representation(run, made), "deduplicated": deduplicated}
     headers = {"Location": f"/v1/runs/{run.public_id}"}
     if run.status in Run.TERMINAL:
         return Response(body, headers={**headers, "ETag": quoted(run_tag(run))})

@@ -25,7 +25,7 @@ from django.conf import settings
 from django.db import connection
 
 from analytics.engine.types import DateArray, FloatArray, IntArray
-from portfolios.models import CorporateAction, DataVersion
+from portfolios.models import CorporateAction
 
 #: Bytes of one row of COPY BINARY: a count, then each value behind its length.
 _ROW = np.dtype(
@@ -91,9 +91,7 @@ def price_block(client_id: uuid.UUID, known_at: datetime) -> PriceBlock:
     Runs inside the client's scope. Where nothing has changed since `known_at` this is the current
     block, kept in files; a look further back reads the rows as they stood then.
     """
-    versions: dict[uuid.UUID | None, tuple[int, datetime]] = {
-        row.client_id: (row.version, row.changed_at) for row in DataVersion.objects.all()
-    }
+    versions = _versions(client_id)
     shared, own = versions.get(None), versions.get(client_id)
     version = f"v{_FORMAT}-{_stamp(shared)}"
     if own:
@@ -123,10 +121,19 @@ def _stamp(row: tuple[int, datetime] | None) -> str:
 
 def data_version(client_id: uuid.UUID) -> str:
     """The state of the facts that a client sees, for fingerprints."""
-    versions: dict[uuid.UUID | None, int] = {
-        row.client_id: row.version for row in DataVersion.objects.all()
-    }
-    return f"{versions.get(None, 0)}.{versions.get(client_id, 0)}"
+    versions = _versions(client_id)
+    return ".".join(str(versions.get(owner, (0,))[0]) for owner in (None, client_id))
+
+
+def _versions(client_id: uuid.UUID) -> dict[uuid.UUID | None, tuple[int, datetime]]:
+    """Number and time of the latest change: of the shared facts, and of the client's own."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT client_id, version, changed_at FROM portfolios_dataversion"
+            " WHERE client_id IS NULL OR client_id = %s",
+            [client_id],
+        )
+        return {row[0]: (row[1], row[2]) for row in cursor.fetchall()}
 
 
 def _read(version: str, client_id: uuid.UUID | None, known_at: datetime | None) -> PriceBlock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,12 +55,19 @@ def run_summary(run: Run) -> dict[str, Any]:
     }
 
 
-def run_representation(run: Run) -> dict[str, Any]:
-    """The body of GET /v1/runs/{id}; results are the stored texts, unparsed."""
-    units = list(Unit.objects.filter(run=run).order_by("ordinal"))
-    bodies = dict(
-        Result.objects.filter(unit__run=run, unit__client=run.client_id).values_list("unit", "body")
-    )
+def run_representation(run: Run, made: Sequence[Unit] | None = None) -> dict[str, Any]:
+    """The body of GET /v1/runs/{id}; results are the stored texts, unparsed.
+
+    `made` are the units of a run that this very transaction has made: nothing need be asked.
+    """
+    units, bodies = made, {}
+    if units is None:
+        units = list(Unit.objects.filter(run=run).order_by("ordinal"))
+        bodies = dict(
+            Result.objects.filter(unit__run=run, unit__client=run.client_id).values_list(
+                "unit", "body"
+            )
+        )
     over = sum(unit.state not in (Unit.State.QUEUED, Unit.State.RUNNING) for unit in units)
     return {
         **run_summary(run),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -45,6 +45,8 @@ class RunRequestOutcome:
 
     run: Run
     created: bool
+    units: Sequence[Unit] | None = None
+    """Those of a run that this request made; none has a result yet."""
 
 
 def run_request(
@@ -58,11 +60,13 @@ def run_request(
     force: bool = False,
     request_id: str = "",
     actor: str = "",
+    listen: bool = False,
 ) -> RunRequestOutcome:
     """Accept a request: run, units, outbox and audit rows in the caller's transaction.
 
     The same request on the same facts is the same run, unless `force` asks for another attempt.
-    Workers are woken after the commit; if that fails they find the rows themselves.
+    Workers are woken after the commit; if that fails they find the rows themselves. With `listen`
+    the connection hears of a new run from the commit on, for `run_wait`.
     """
     measure = MEASURES[kind]
     portfolio = portfolio_get_for_client(client, portfolio_id) if portfolio_id else None
@@ -99,22 +103,47 @@ def run_request(
         request_id=request_id,
         created_at=now,
     )
-    run.save(force_insert=True)
-    Unit.objects.bulk_create(
+    made = [
         Unit(client=client, run=run, name=name, ordinal=ordinal, params=given)
         for ordinal, (name, given) in enumerate(params.items())
-    )
-    OutboxMessage.objects.create(client=client, topic="run.queued", object_id=run.pk)
-    audit_record(
-        client=client,
-        actor=actor or "service",
-        action="run.requested",
-        object_id=run.public_id,
-        request_id=request_id,
-        detail={"kind": kind, "units": len(params), "attempt_number": run.attempt_number},
-    )
+    ]
+    _insert(run, made, actor=actor or "service")
+    if listen:
+        with connection.cursor() as cursor:
+            cursor.execute(f"LISTEN {connection.ops.quote_name(channel_of(run.pk))}")
     transaction.on_commit(lambda: wake_workers(min(len(params), _HINTS)))
-    return RunRequestOutcome(run, created=True)
+    return RunRequestOutcome(run, created=True, units=made)
+
+
+def _insert(run: Run, units: Sequence[Unit], *, actor: str) -> None:
+    """Run, units, hint and audit row in one statement: what an accepted request leaves."""
+    detail = {"kind": run.kind, "units": len(units), "attempt_number": run.attempt_number}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH run AS (INSERT INTO analytics_run"
+            " (id, client_id, kind, portfolio_id, as_of, known_at, params_hash, inputs_hash,"
+            " method_version, attempt_number, status, version, request_id, created_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)), "
+            "unit AS (INSERT INTO analytics_unit"
+            " (id, client_id, run_id, name, ordinal, params, state, attempt, token)"
+            " SELECT id, %s, %s, name, ordinal - 1, params::jsonb, 'queued', 0, 0"
+            " FROM unnest(%s::uuid[], %s::text[], %s::text[])"
+            " WITH ORDINALITY AS given (id, name, params, ordinal)), "
+            "hint AS (INSERT INTO analytics_outboxmessage (client_id, topic, object_id)"
+            " VALUES (%s, 'run.queued', %s)) "
+            "INSERT INTO portfolios_auditevent"
+            " (client_id, actor, action, object_id, request_id, detail)"
+            " VALUES (%s, %s, 'run.requested', %s, %s, %s::jsonb)",
+            [
+                run.pk, run.client_id, run.kind, run.portfolio_id, run.as_of, run.known_at,
+                run.params_hash, run.inputs_hash, run.method_version, run.attempt_number,
+                run.status, run.version, run.request_id, run.created_at,
+                run.client_id, run.pk, [unit.pk for unit in units], [unit.name for unit in units],
+                [canonical(unit.params) for unit in units],
+                run.client_id, run.pk,
+                run.client_id, actor, run.public_id, run.request_id, canonical(detail),
+            ],
+        )  # fmt: skip
 
 
 def run_cancel(*, client: Client, run: Run, actor: str = "", request_id: str = "") -> Run:
@@ -151,30 +180,47 @@ def run_notify(run_id: uuid.UUID) -> None:
 
 
 def run_wait(
-    run_id: uuid.UUID, client_id: uuid.UUID, seconds: float, *, since_version: int | None = None
+    run_id: uuid.UUID,
+    client_id: uuid.UUID,
+    seconds: float,
+    *,
+    since_version: int | None = None,
+    listening: bool = False,
 ) -> str:
     """Wait outside of a transaction until the run is over; its status then, or when time is up.
 
     With `since_version`, until the run has changed beyond that version. The database tells at once;
     no lock and no snapshot is held meanwhile. Where all places to wait are taken, nobody waits:
-    each holds a thread and a connection that others need to be answered at all.
+    each holds a thread and a connection that others need to be answered at all. `listening` says
+    that `run_request` made the run just now and listens since its commit: nothing can have been
+    missed, so nothing is asked first.
     """
     admitted = _waiting.acquire(blocking=False)
     try:
-        return _run_wait(run_id, client_id, seconds if admitted else 0.0, since_version)
+        return _run_wait(
+            run_id, client_id, seconds if admitted else 0.0, since_version, listening=listening
+        )
     finally:
         if admitted:
             _waiting.release()
 
 
 def _run_wait(
-    run_id: uuid.UUID, client_id: uuid.UUID, seconds: float, since_version: int | None
+    run_id: uuid.UUID,
+    client_id: uuid.UUID,
+    seconds: float,
+    since_version: int | None,
+    *,
+    listening: bool,
 ) -> str:
     deadline = time.monotonic() + seconds
     channel = connection.ops.quote_name(channel_of(run_id))
-    with connection.cursor() as cursor:
-        cursor.execute(f"LISTEN {channel}")
+    if not listening:
+        with connection.cursor() as cursor:
+            cursor.execute(f"LISTEN {channel}")
     try:
+        if listening:
+            _hear(min(seconds, _RECHECK_SECONDS))
         while True:
             with client_scope(client_id):
                 status, version = Run.objects.values_list("status", "version").get(pk=run_id)
@@ -182,13 +228,16 @@ def _run_wait(
             changed = since_version is not None and version > since_version
             if status in Run.TERMINAL or changed or remaining <= 0:
                 return str(status)
-            for _ in connection.connection.notifies(
-                timeout=min(remaining, _RECHECK_SECONDS), stop_after=1
-            ):
-                pass
+            _hear(min(remaining, _RECHECK_SECONDS))
     finally:
         with connection.cursor() as cursor:
             cursor.execute(f"UNLISTEN {channel}")
+
+
+def _hear(seconds: float) -> None:
+    """Block until a notification or for so long."""
+    for _ in connection.connection.notifies(timeout=seconds, stop_after=1):
+        pass
 
 
 def _as_of(given: date | None) -> date:
