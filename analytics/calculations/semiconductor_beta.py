@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -186,6 +186,52 @@ def _compute_group(
     return [_answer(sample, at, request) for at, request in enumerate(requests)]
 
 
+@dataclass
+class _Columns:
+    """Returns of a list of instruments with their own regressions on the benchmark.
+
+    They depend on no quantity, so they are the same for every portfolio that holds these.
+    """
+
+    panel: ReturnPanel
+    benchmark: FloatArray
+    fit: BetaBatch
+    slopes: FloatArray | None = None
+    """Of the columns themselves, for portfolios with a return of everything on every session."""
+
+
+#: Some megabytes each; by state of the facts, so that they are the arrays a new look would make.
+_KEPT_COLUMNS = 4
+_LARGEST_KEPT = 1_000_000
+_kept: OrderedDict[tuple[Hashable, ...], _Columns] = OrderedDict()
+
+
+def _columns(
+    market: Market, group: _Group, benchmark: int, series: Sequence[int], length: int
+) -> _Columns:
+    """The columns of one sample, kept from an earlier unit or computed."""
+    key = (
+        market.client_id, market.block.version, market.as_of, benchmark, length, tuple(series),
+        group.currency, group.window, group.hac_lags,
+    )  # fmt: skip
+    if key in _kept:
+        _kept.move_to_end(key)
+        return _kept[key]
+    rows = market.rows(benchmark, length)
+    panel = market.panel(series, rows, group.currency)
+    own = _own_currency(market, benchmark, rows, panel)
+    last = slice(-group.window, None)
+    fit = semiconductor_beta(
+        panel.returns[last].T, own[last], hac_lags=group.hac_lags, min_obs=MIN_OBS
+    )
+    columns = _Columns(panel, own, fit)
+    if market.block.is_current and panel.returns.size <= _LARGEST_KEPT:
+        _kept[key] = columns
+        while len(_kept) > _KEPT_COLUMNS:
+            _kept.popitem(last=False)
+    return columns
+
+
 class _GroupSample:
     """Everything that is computed for all portfolios of a group at once."""
 
@@ -206,8 +252,8 @@ class _GroupSample:
         self.column = {pk: at for at, pk in enumerate(self.series)}
         length = max(group.window, *ROLLING_WINDOWS)
         self.rows = market.rows(benchmark, length)
-        self.panel = market.panel(self.series, self.rows, group.currency)
-        self.benchmark_long = _own_currency(market, benchmark, self.rows, self.panel)
+        self.columns = _columns(market, group, benchmark, self.series, length)
+        self.panel, self.benchmark_long = self.columns.panel, self.columns.benchmark
         self.navs = [book.nav for book in books]
         self.exposures = np.zeros((len(books), len(self.series)))
         for at, book in enumerate(books):
@@ -229,9 +275,7 @@ class _GroupSample:
         self.fit: BetaBatch = semiconductor_beta(
             self.portfolio, self.benchmark, hac_lags=group.hac_lags, min_obs=MIN_OBS
         )
-        self.instruments: BetaBatch = semiconductor_beta(
-            self.returns.T, self.benchmark, hac_lags=group.hac_lags, min_obs=MIN_OBS
-        )
+        self.instruments: BetaBatch = self.columns.fit
         self.two_factor: TwoFactorBatch | None = None
         if broad is not None and broad != benchmark:
             self.two_factor = _two_factor(self, broad)
@@ -258,10 +302,15 @@ class _GroupSample:
         of exactly those terms, so exposures times slopes add up to the portfolio's beta.
         """
         used = self.used(at)
+        complete = bool(used.all() and (self.coverage[at] == 1.0).all())
+        if complete and self.columns.slopes is not None:
+            return self.columns.slopes
         terms = np.where(np.isnan(self.returns[used]), 0.0, self.returns[used])
         terms = terms / self.coverage[at][used][:, np.newaxis]
         fit = least_squares(design(self.benchmark[used][:, np.newaxis]), terms.T)
         slopes: FloatArray = fit.coefficients[:, 1]
+        if complete:
+            self.columns.slopes = slopes
         return slopes
 
 
