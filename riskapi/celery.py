@@ -8,6 +8,7 @@ database connection and does no linear algebra there: neither survives a fork.
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
@@ -23,6 +24,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "riskapi.settings")
 #: How long a hint holds its child; Celery gives further hints to the other children meanwhile.
 _PATIENCE_SECONDS = 30.0
 
+if "worker" in sys.argv:
+    # One thread of arithmetic per child. Here and in no signal: Celery loads Django, and with it
+    # numpy, before it sends the first one; the library's own threads then burn a core for nothing.
+    env.pin_numeric_threads()
+
 app = Celery("riskapi")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
@@ -35,12 +41,6 @@ def wake() -> None:
     """Have this child look at the tables now."""
     if _loop is not None:
         _loop.wake(_PATIENCE_SECONDS)
-
-
-@signals.worker_init.connect
-def pin_threads(**_: Any) -> None:
-    """One thread of arithmetic per child, said before numpy is first imported."""
-    env.pin_numeric_threads()
 
 
 @signals.worker_process_init.connect
