@@ -299,6 +299,7 @@ def _is_refused(imported: Import, verdict: FileVerdict) -> bool:
 
 def _load_reference_data(folder: Path, *, is_synthetic: bool) -> None:
     """Instruments and leverage terms: the folder's own files, else the ones of public record."""
+    changed = False
     for row in _reference_rows(folder, "instruments.csv"):
         proxy = None
         if row["proxy"]:
@@ -307,18 +308,17 @@ def _load_reference_data(folder: Path, *, is_synthetic: bool) -> None:
                 symbol=row["proxy"],
                 defaults={"kind": Instrument.Kind.ETF, "is_synthetic": is_synthetic},
             )
-        Instrument.objects.update_or_create(
-            client=None,
-            symbol=row["symbol"],
-            defaults={
-                "kind": row["kind"],
-                "name": row["name"],
-                "currency": row["currency"],
-                "proxy": proxy,
-                "is_synthetic": is_synthetic,
-            },
-        )
-    changed = False
+        fields = {
+            "kind": row["kind"],
+            "name": row["name"],
+            "currency": row["currency"],
+            "proxy": proxy,
+            "is_synthetic": is_synthetic,
+        }
+        named = Instrument.objects.filter(client=None, symbol=row["symbol"])
+        if not named.filter(**fields).exists():
+            Instrument.objects.update_or_create(client=None, symbol=row["symbol"], defaults=fields)
+            changed = True
     for row in _reference_rows(folder, "leverage_terms.csv"):
         instruments = {
             instrument.symbol: instrument
