@@ -66,6 +66,8 @@ class Supervisor:
         self.services: list[Service] = []
         self.port = 0
         self.started_at = time.monotonic()
+        #: Seconds the services get to end by themselves; what they had claimed goes on next time.
+        self.patience = 8.0
 
     @property
     def base_url(self) -> str:
@@ -134,7 +136,7 @@ class Supervisor:
         for child in running:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child.pid, signal.SIGTERM)
-        deadline = time.monotonic() + 8
+        deadline = time.monotonic() + self.patience
         for child in running:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(max(0.0, deadline - time.monotonic()))

@@ -67,6 +67,7 @@ class Command(BaseCommand):
             failed = [run["kind"] for run in results if not first_results.succeeded(run)]
             if failed:
                 raise CommandError(f"no result from {', '.join(failed)}")
+            running.patience = 0.5  # nothing is under way
         else:
             self._progress.say(f"logs in {running.state.logs}; Ctrl-C ends everything")
             running.start_relay_and_scheduler()
