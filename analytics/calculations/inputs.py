@@ -6,6 +6,7 @@ kept; a `Book` is one portfolio's positions valued on a day, with the exposures 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import uuid
 from collections import OrderedDict, defaultdict
@@ -190,6 +191,7 @@ class Market:
         self.quotes: dict[int, Quote] = {}
         self.options: dict[int, Option] = {}
         self.chains: dict[int, ChainQuotes] = {}
+        self._parity: dict[int, ParitySpot | None] = {}
         self._rates: tuple[IntArray, FloatArray] = (np.empty(0, np.int64), np.empty(0))
         self._rates_since: date | None = None
 
@@ -331,6 +333,20 @@ class Market:
                 ],
             )
             self.quotes.update({row[0]: Quote(*row[1:]) for row in cursor.fetchall()})
+        self.load_chains(self.options[pk].underlying_id for pk in ids if pk in self.quotes)
+
+    def parity_spot(self, underlying_id: int) -> ParitySpot | None:
+        """The spot that a chain on file was quoted at; None where no chain can say."""
+        if underlying_id not in self._parity:
+            rates = self.short_rate_on(np.array([self.as_of], dtype="datetime64[D]"))
+            found = None
+            if underlying_id in self.chains:
+                with contextlib.suppress(EngineError):
+                    found = self.chains[underlying_id].parity(
+                        float(rates[0]) if rates is not None else 0.0
+                    )
+            self._parity[underlying_id] = found
+        return self._parity[underlying_id]
 
     def load_chains(self, underlying_ids: Iterable[int]) -> None:
         """Read the last quotes near the money of whole chains, none older than a week."""
@@ -618,6 +634,10 @@ class Holding:
     """Instrument whose returns the exposure has; None for cash."""
     multiple: float | None = None
     delta: float | None = None
+    spot: float | None = None
+    """Price of the underlying that an option is valued at."""
+    volatility: float | None = None
+    """Of an option that has time left."""
     exposure_looked_at: float = 0.0
     """Exposure in the instrument's own series, funds not looked through."""
     own_series: int | None = None
@@ -862,18 +882,49 @@ def _value_option(market: Market, book: Book, holding: Holding, rate: float) -> 
         per_share = max(sign * (spot - option.strike), 0.0)
         holding.delta = sign if per_share > 0 else 0.0
     else:
-        per_share, holding.delta, notes = _option_price_and_delta(
-            market, holding.instrument, option, spot
+        quoted_spot = _spot_of_quotes(market, book, option)
+        if quoted_spot is not None and market.chains[option.underlying_id].day == market.as_of:
+            spot = quoted_spot
+        per_share, holding.delta, holding.volatility, notes = _option_price_and_delta(
+            market, holding.instrument, option, spot, quoted_spot
         )
+        holding.spot = spot
         book.warnings.extend(notes)
     holding.value = shares * per_share * rate
     _expose(market, book, holding, option.underlying_id, shares * holding.delta * spot * rate)
 
 
+def _spot_of_quotes(market: Market, book: Book, option: Option) -> float | None:
+    """The spot implied by parity where the one stated beside the quotes does not fit them."""
+    parity = market.parity_spot(option.underlying_id)
+    if parity is None or parity.in_step is not False or parity.stated_spot is None:
+        return None
+    symbol = market.instrument(option.underlying_id).symbol
+    note = warning(
+        "quotes-out-of-step",
+        f"the price of {symbol} stated beside its options, {parity.stated_spot:g}, does not fit"
+        f" them; they are valued at {parity.spot:.4f}, at which puts and calls agree",
+        instrument=market.instrument(option.underlying_id).public_id,
+        stated=parity.stated_spot,
+        implied=parity.spot,
+        quoted_on=market.chains[option.underlying_id].day.isoformat(),
+    )
+    if note not in book.warnings:
+        book.warnings.append(note)
+    return parity.spot
+
+
 def _option_price_and_delta(
-    market: Market, instrument: Instrument, option: Option, spot: float
-) -> tuple[float, float, list[Json]]:
-    """Price per share, delta, and what had to stand in for a quote.
+    market: Market,
+    instrument: Instrument,
+    option: Option,
+    spot: float,
+    quoted_spot: float | None,
+) -> tuple[float, float, float, list[Json]]:
+    """Price per share, delta, volatility, and what had to stand in for a quote.
+
+    `quoted_spot` is given where the price stated beside the quotes is out of step with them; a
+    volatility that was computed from it is then not used.
 
     Volatility is the quoted one, else the one implied by the quoted price, else the underlying's
     realized volatility.
@@ -893,8 +944,10 @@ def _option_price_and_delta(
 
     quoted = quote.price if quote else None
     volatility = quote.implied_volatility if quote else None
+    if quoted_spot is not None and quoted is not None:
+        volatility = None
     if volatility is None and quoted is not None:
-        beside = quote.underlying_price if quote and quote.underlying_price else spot
+        beside = quoted_spot or (quote.underlying_price if quote else None) or spot
         try:
             volatility = implied_volatility(contract(beside), quoted)
         except EngineError as error:
@@ -924,7 +977,7 @@ def _option_price_and_delta(
                 instrument=instrument.public_id,
             )
         )
-    return quoted, option_delta(contract(spot), volatility), notes
+    return quoted, option_delta(contract(spot), volatility), volatility, notes
 
 
 def _realized_volatility(market: Market, underlying_id: int) -> float:
