@@ -74,6 +74,16 @@ class UnitsField(serializers.DictField):
         return super().to_internal_value(data)
 
 
+def _detail(*parts: str) -> serializers.ListField:
+    """Parts that cost too much to be in every answer."""
+    return serializers.ListField(
+        child=serializers.ChoiceField(choices=parts),
+        max_length=len(parts),
+        required=False,
+        help_text="Parts to add that take more time.",
+    )
+
+
 class _PricingSerializer(StrictSerializer):
     hac_lags = LagsField(required=False)
     on_stale = serializers.ChoiceField(choices=["fail", "warn"], required=False)
@@ -87,6 +97,7 @@ class SemiconductorBetaUnitSerializer(_PricingSerializer):
     frequency = serializers.ChoiceField(choices=["1d"], required=False)
     look_through = TruthField(required=False)
     rolling_series = TruthField(required=False, help_text="Serve the rolling betas as series.")
+    detail = _detail("gamma_ladder", "moving_beta")
 
 
 class HedgedItemField(serializers.Field):  # type: ignore[type-arg]  # takes two types
@@ -137,18 +148,19 @@ class HedgeEffectivenessUnitSerializer(_PricingSerializer):
     policy = TextField(max_length=40, required=False)
     inception = PlainDateField(required=False, help_text="Since when the hedge was left alone.")
     coverage_band = RealField(min_value=0.001, max_value=1.0, required=False)
+    detail = _detail("bootstrap")
 
 
 class TailRiskUnitSerializer(StrictSerializer):
     window = WholeNumberField(required=False, help_text="Sessions; 504 unless said.")
     confidence_levels = serializers.ListField(
-        child=serializers.FloatField(min_value=0.8, max_value=0.999),
+        child=RealField(min_value=0.8, max_value=0.999),
         min_length=1,
         max_length=5,
         required=False,
         help_text="0.95 and 0.99 unless said.",
     )
-    decay = serializers.FloatField(
+    decay = RealField(
         min_value=0.8, max_value=1.0, required=False,
         help_text="Of the volatility that scales past returns; 0.94 unless said.",
     )  # fmt: skip
@@ -164,13 +176,13 @@ class HedgeComparisonUnitSerializer(StrictSerializer):
     underlying = NameField(
         required=False, help_text="The index, or the fund on it; the portfolio's benchmark."
     )
-    volatility = serializers.FloatField(
+    volatility = RealField(
         min_value=0.01, max_value=5.0, required=False,
         help_text="Annual; implied by the chain on file, else realized, unless said.",
     )  # fmt: skip
     days_to_expiry = WholeNumberField(min_value=2, max_value=90, required=False)
     moves = serializers.ListField(
-        child=serializers.FloatField(min_value=-0.9, max_value=3.0),
+        child=RealField(min_value=-0.9, max_value=3.0),
         min_length=1,
         max_length=25,
         required=False,
@@ -181,7 +193,7 @@ class HedgeComparisonUnitSerializer(StrictSerializer):
         max_length=10,
         required=False,
     )
-    volatility_shock = serializers.FloatField(min_value=-0.5, max_value=2.0, required=False)
+    volatility_shock = RealField(min_value=-0.5, max_value=2.0, required=False)
 
 
 class LeveragedDragUnitSerializer(StrictSerializer):
@@ -198,6 +210,7 @@ class LeveragedDragUnitSerializer(StrictSerializer):
         min_value=0.001, max_value=5.0, required=False,
         help_text="Annual, of the index, for the outlook; realized over a quarter unless said.",
     )  # fmt: skip
+    detail = _detail("bootstrap")
 
     def get_fields(self) -> dict[str, Any]:
         # `from` is a word of the language, so it cannot be declared like the others.

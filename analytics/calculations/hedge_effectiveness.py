@@ -25,16 +25,18 @@ from analytics.calculations.inputs import (
     no_positions,
     portfolio_input_facts,
 )
-from analytics.calculations.measures import MAX_WINDOW, Request, Submission, uid_of
+from analytics.calculations.measures import MAX_WINDOW, Request, Submission, details_of, uid_of
 from analytics.calculations.outputs import Json, Outcome, Unanswerable, warning
 from analytics.engine.errors import EngineError
 from analytics.engine.hedge import (
     HORIZONS,
     EffectivenessPolicy,
+    HorizonBand,
     combined_verdict,
     coverage_path,
     dollar_offset,
     hedge_cost,
+    horizon_bands,
     horizon_blocks,
     minimum_variance_hedge,
     out_of_sample_effectiveness,
@@ -73,14 +75,17 @@ DEFAULTS: Json = {
     "max_price_age_sessions": 1,
     "inception": None,
     "coverage_band": 0.10,
+    "detail": [],
 }
+#: Fixed, so that the same request has the same answer.
+BOOTSTRAP_SEED = 1
 
 
 class HedgeEffectiveness:
     """See `analytics/methodology/hedge_effectiveness.md`."""
 
     kind: str = Run.Kind.HEDGE_EFFECTIVENESS.value
-    method_version = "hedge-effectiveness/1.0.0"
+    method_version = "hedge-effectiveness/1.1.0"
 
     def normalize(self, submission: Submission, params: Mapping[str, Any]) -> Json:
         given = {**DEFAULTS, **{name: value for name, value in params.items() if value is not None}}
@@ -128,6 +133,7 @@ class HedgeEffectiveness:
             }
         return {
             **given,
+            "detail": details_of(given),
             "hedged_item": item if isinstance(item, str) else dict(item),
             "inception": given["inception"].isoformat() if given["inception"] else None,
             "hedging": [
@@ -522,11 +528,20 @@ def _horizons(market: Market, hedge: _Hedge) -> list[Json]:
     blocks = horizon_blocks(
         hedge.item, hedge.hedge, hedge_notional=hedge.notional, horizons=lengths
     )
+    bands: dict[int, HorizonBand] = {}
+    if "bootstrap" in hedge.params["detail"]:
+        found = horizon_bands(
+            hedge.item, hedge.hedge, hedge_notional=hedge.notional, seed=BOOTSTRAP_SEED,
+            horizons=lengths,
+        )  # fmt: skip
+        bands = {band.n_days: band for band in found}
     fund = _fund(hedge)
     volatility = _index_volatility(market, hedge, fund) if fund else None
     rows: list[Json] = []
     for block in blocks:
         row: Json = {"horizon_sessions": block.n_days}
+        if block.n_days in bands:
+            row["band"] = {**_band(bands[block.n_days]), **hedge.sample}
         closed_value = None
         if fund is not None and fund.multiple is not None and volatility is not None:
             closed = reset_fund_hedge(fund.multiple, volatility, block.n_days)
@@ -551,6 +566,30 @@ def _horizons(market: Market, hedge: _Hedge) -> list[Json]:
         row["verdict"] = _horizon_verdict(block.designated, closed_value, hedge.policy)
         rows.append(row)
     return rows
+
+
+def _band(band: HorizonBand) -> Json:
+    """Spread of the effectiveness over block-bootstrap samples of the length of the data."""
+    drawn = {
+        "method": "stationary-block-bootstrap",
+        "block_length": outputs.finite(band.mean_block),
+        "n_blocks": band.n_blocks,
+        "seed": band.seed,
+    }
+    designated = band.designated
+    if band.failure is not None or designated is None:
+        failed = outputs.unavailable(band.failure) if band.failure else {"status": "degenerate"}
+        return {**drawn, **failed}
+    return {
+        **drawn,
+        "low": outputs.finite(designated.low),
+        "median": outputs.finite(designated.median),
+        "high": outputs.finite(designated.high),
+        "unit": "1",
+        "confidence_level": designated.confidence_level,
+        "n_samples": designated.n_samples,
+        "status": "ok",
+    }
 
 
 def _horizon_verdict(

@@ -21,12 +21,13 @@ from analytics.calculations.inputs import (
     portfolio_input_facts,
     proxy_warning,
 )
-from analytics.calculations.measures import Request, Submission, uid_of
+from analytics.calculations.measures import Request, Submission, details_of, uid_of
 from analytics.calculations.outputs import Json, Outcome, Unanswerable, warning
 from analytics.engine.errors import EngineError
 from analytics.engine.leverage import (
     Decomposition,
     break_even_index_return,
+    forward_distribution,
     forward_outlook,
     log_drag,
     realized_variance,
@@ -46,14 +47,19 @@ MIN_OBS = 2
 MAX_PRICE_AGE_SESSIONS = 1
 #: Fewer sessions than this say too little about volatility to look ahead with.
 VOLATILITY_SESSIONS = 63
-DEFAULTS: Json = {"horizon_sessions": list(HORIZONS), "volatility": None}
+#: Of the index's past, resampled: five years.
+BOOTSTRAP_SESSIONS = 1260
+BOOTSTRAP_PATHS = 20_000
+#: Fixed, so that the same request has the same answer.
+BOOTSTRAP_SEED = 1
+DEFAULTS: Json = {"horizon_sessions": list(HORIZONS), "volatility": None, "detail": []}
 
 
 class LeveragedDrag:
     """See `analytics/methodology/leveraged_drag.md`."""
 
     kind: str = Run.Kind.LEVERAGED_DRAG.value
-    method_version = "leveraged-drag/1.0.0"
+    method_version = "leveraged-drag/1.1.0"
 
     def normalize(self, submission: Submission, params: Mapping[str, Any]) -> Json:
         given = {**DEFAULTS, **{name: value for name, value in params.items() if value is not None}}
@@ -87,6 +93,7 @@ class LeveragedDrag:
             "quantity": format(quantity, "f") if quantity is not None else None,
             "horizon_sessions": given["horizon_sessions"],
             "volatility": given["volatility"],
+            "detail": details_of(given),
         }
 
     def requirements(self, params: Json) -> Requirements:
@@ -488,9 +495,13 @@ def _forward(market: Market, path: _Path, params: Json) -> Json:
             "break_even_index_return": outputs.finite(even),
         }
 
+    bootstrap: Json = {}
+    if "bootstrap" in params["detail"]:
+        bootstrap = {"bootstrap": _bootstrap(market, path, params, carry)}
     return {
         "horizon_sessions": own,
         **outlook(own, 0.0),
+        **bootstrap,
         "horizons": [
             {"horizon_sessions": sessions, **outlook(sessions, 0.0),
              "with_carry": outlook(sessions, carry)}
@@ -506,6 +517,65 @@ def _forward(market: Market, path: _Path, params: Json) -> Json:
             "short_rate_on_file": rates is not None,
             "law": "geometric Brownian motion of the index, daily reset, no fees or financing",
         },
+    }
+
+
+def _bootstrap(market: Market, path: _Path, params: Json, annual_carry: float) -> Json:
+    """Distribution ahead from resampled stretches of the index's past, its drift included."""
+    series = path.series_of_index[path.terms[-1].index_id]
+    panel = market.panel([series], market.rows(series, BOOTSTRAP_SESSIONS))
+    used = ~np.isnan(panel.returns[:, 0])
+    days = panel.dates[used]
+    try:
+        ahead = forward_distribution(
+            panel.returns[used, 0],
+            [path.terms[-1].multiple],
+            horizons=sorted(set(params["horizon_sessions"])),
+            daily_carry=annual_carry / TRADING_DAYS_PER_YEAR,
+            n_paths=BOOTSTRAP_PATHS,
+            seed=BOOTSTRAP_SEED,
+        )
+    except EngineError as error:
+        return outputs.unavailable(error.failure)
+    rows: list[Json] = []
+    for at, sessions in enumerate(ahead.horizons):
+        law = ahead.at(0, at)
+        rows.append(
+            {
+                "horizon_sessions": sessions,
+                "mean": outputs.finite(law.mean_return),
+                "mean_se": outputs.finite(law.monte_carlo_standard_error),
+                "median": outputs.finite(law.median_return),
+                "quantiles": {
+                    format(level, "g"): outputs.finite(value)
+                    for level, value in zip(
+                        ahead.quantile_levels, law.quantile_returns, strict=True
+                    )
+                },
+                "interval95": [outputs.finite(law.interval_low), outputs.finite(law.interval_high)],
+                "expected_shortfall": outputs.finite(law.expected_shortfall),
+                "p_loss": outputs.finite(law.probability_of_loss),
+                "p_worse_than_static": outputs.finite(law.probability_worse_than_static),
+                "p_ruin": outputs.finite(law.probability_of_ruin),
+                "drag": {
+                    "mean": outputs.finite(law.mean_drag),
+                    "median": outputs.finite(law.median_drag),
+                    "interval95": [outputs.finite(law.drag_low), outputs.finite(law.drag_high)],
+                },
+            }
+        )
+    return {
+        "method": "stationary-block-bootstrap",
+        "unit": "1",
+        "block_length": outputs.finite(ahead.mean_block),
+        "n_paths": ahead.n_paths,
+        "seed": ahead.seed,
+        "annual_carry": outputs.finite(annual_carry),
+        "horizons": rows,
+        "n_obs": ahead.n_obs,
+        "first": str(days[0]),
+        "last": str(days[-1]),
+        "status": "ok",
     }
 
 

@@ -82,6 +82,11 @@ class Measure(Protocol):
         """One outcome per request, all in one pass over the panel."""
 
 
+def details_of(given: Mapping[str, Any]) -> list[str]:
+    """The parts asked for beside the usual answer, each once."""
+    return sorted(set(given["detail"]))
+
+
 def uid_of(public: str) -> uuid.UUID:
     """The UUID of a public id that was stored by `normalize`."""
     return uuid.UUID(hex=public.partition("_")[2])

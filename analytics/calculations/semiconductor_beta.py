@@ -26,19 +26,28 @@ from analytics.calculations.measures import (
     MIN_OBS,
     Request,
     Submission,
+    details_of,
     uid_of,
 )
 from analytics.calculations.outputs import Json, Outcome, Unanswerable, warning
 from analytics.engine.beta import (
+    LADDER_STEPS,
     BetaBatch,
     BetaEstimate,
     TwoFactorBatch,
+    beta_ladder,
+    dimson_beta,
+    ladder_moves,
+    linear_curves,
+    option_curves,
     rolling_beta,
     semiconductor_beta,
+    state_space_beta,
     two_factor_beta,
     up_down_beta,
 )
 from analytics.engine.errors import EngineError
+from analytics.engine.options import option_batch
 from analytics.engine.panel import ReturnPanel, sample_of
 from analytics.engine.regression import design, least_squares
 from analytics.engine.returns import portfolio_returns
@@ -57,6 +66,7 @@ DEFAULTS: Json = {
     "on_stale": "fail",
     "max_price_age_sessions": 1,
     "rolling_series": False,
+    "detail": [],
 }
 
 
@@ -76,7 +86,7 @@ class SemiconductorBeta:
     """See `analytics/methodology/semiconductor_beta.md`."""
 
     kind: str = Run.Kind.SEMICONDUCTOR_BETA.value
-    method_version = "semi-beta/1.0.0"
+    method_version = "semi-beta/1.1.0"
 
     def normalize(self, submission: Submission, params: Mapping[str, Any]) -> Json:
         given = {**DEFAULTS, **{name: value for name, value in params.items() if value is not None}}
@@ -101,6 +111,7 @@ class SemiconductorBeta:
         broad = found.get("market", portfolio.market_benchmark)
         return {
             **given,
+            "detail": details_of(given),
             "benchmark": benchmark.public_id,
             "market": broad.public_id if broad else None,
         }
@@ -435,6 +446,10 @@ def _result(sample: _GroupSample, at: int, params: Json) -> Json:
         "two_factor": _two_factor_block(sample, at, described),
         "rolling": _rolling_block(sample, at, with_series=params["rolling_series"]),
         "up_down": _up_down_block(sample, at),
+        **({"gamma_ladder": _gamma_ladder(sample, at, slopes)}
+           if "gamma_ladder" in params["detail"] else {}),
+        **({"late_close": _late_close(sample, at)} if estimate.asynchronous else {}),
+        **({"moving_beta": _moving_beta(sample, at)} if "moving_beta" in params["detail"] else {}),
         "warnings": _warnings(sample, at, params),
     }
 
@@ -554,6 +569,116 @@ def _up_down_block(sample: _GroupSample, at: int) -> Json:
         "upper_partial_moment": outputs.number(split.upper_partial),
         "threshold": outputs.finite(split.threshold),
         "partial_moment_target": 0.0,
+    }
+
+
+def _gamma_ladder(sample: _GroupSample, at: int, slopes: FloatArray) -> Json:
+    """Beta and profit at moves of the benchmark of up to three daily standard deviations."""
+    market, book, used = sample.market, sample.books[at], sample.used(at)
+    held = [row for row in book.holdings if sample.series_of(row) is not None]
+    straight = [row for row in held if row.volatility is None]
+    bent = [row for row in held if row.volatility is not None and row.spot is not None]
+
+    def beta(row: Holding) -> float:
+        return float(slopes[sample.column[sample.series_of(row) or 0]])
+
+    def multiple(row: Holding) -> float:
+        return row.multiple or 1.0 if sample.group.look_through else 1.0
+
+    deviation = float(sample.benchmark[used].std(ddof=1))
+    try:
+        moves = ladder_moves(deviation)
+        curves = linear_curves(
+            np.array([multiple(row) for row in straight]),
+            np.array([beta(row) for row in straight]),
+            moves,
+        )
+        quantities = [sample.exposure_of(row) / multiple(row) for row in straight]
+        if bent:
+            terms = [market.options[row.instrument.pk] for row in bent]
+            rates = market.short_rate_on(np.array([market.as_of], dtype="datetime64[D]"))
+            options = option_batch(
+                spot=np.array([row.spot for row in bent]),
+                strike=np.array([term.strike for term in terms]),
+                years=np.array([(term.expiry - market.as_of).days for term in terms]) / 365.0,
+                rate=float(rates[0]) if rates is not None else 0.0,
+                dividend_yield=0.0,
+                is_call=np.array([term.is_call for term in terms]),
+            )
+            curves = curves.beside(
+                option_curves(
+                    options,
+                    np.array([row.volatility for row in bent]),
+                    np.array([beta(row) * multiple(row) for row in bent]),
+                    np.array([term.multiplier for term in terms]),
+                    moves,
+                )
+            )
+            quantities += [
+                row.quantity
+                * float(market.fx(row.instrument.currency, book.currency)[market.last_row - 1])
+                for row in bent
+            ]
+        ladder = beta_ladder(np.array(quantities), curves, book.nav)
+        betas = ladder.betas_of(0)
+    except EngineError as error:
+        return outputs.unavailable(error.failure)
+    return {
+        "deviation": outputs.number(deviation),
+        "unit": book.currency,
+        "steps": [
+            {
+                "standard_deviations": step,
+                "move": outputs.finite(move),
+                "beta": outputs.finite(betas[row]),
+                "profit": outputs.amount(ladder.profit[0, row]),
+                "exposure": outputs.amount(ladder.exposure[0, row]),
+                "gamma_per_1pct": outputs.amount(ladder.gamma[0, row] * 0.01),
+                "wiped_out": bool(ladder.any_wiped_out[0, row]),
+            }
+            for row, (step, move) in enumerate(zip(LADDER_STEPS, moves, strict=True))
+        ],
+        **outputs.sample(sample_of(sample.dates, used)),
+        "status": "ok",
+    }
+
+
+def _late_close(sample: _GroupSample, at: int) -> Json:
+    """Dimson's sum over the benchmark's earlier, same and later session."""
+    try:
+        found = dimson_beta(
+            sample.portfolio[at], sample.benchmark, lags=1, leads=1,
+            hac_lags=sample.group.hac_lags, min_obs=MIN_OBS,
+        ).at(0)  # fmt: skip
+    except EngineError as error:
+        return outputs.unavailable(error.failure)
+    return {
+        **outputs.estimate(found.beta),
+        "method": "dimson",
+        "slopes": {
+            name: outputs.finite(slope)
+            for name, slope in zip(("earlier", "same", "later"), found.slopes, strict=True)
+        },
+        "n_obs": found.n_obs,
+        "first": str(sample.dates[0]),
+        "last": str(sample.dates[-1]),
+        "status": "ok",
+    }
+
+
+def _moving_beta(sample: _GroupSample, at: int) -> Json:
+    """The latest beta of a random walk, from the past alone; the band leaves out that of q."""
+    try:
+        found = state_space_beta(sample.portfolio[at], sample.benchmark, min_obs=MIN_OBS).at(0)
+    except EngineError as error:
+        return outputs.unavailable(error.failure)
+    return {
+        **outputs.estimate(found.beta),
+        "method": "filtered-state-space",
+        "constant": found.constant,
+        "daily_step": outputs.finite(float(np.sqrt(found.state_variance))),
+        **outputs.sample(sample_of(sample.dates, sample.used(at))),
+        "status": "ok",
     }
 
 

@@ -98,3 +98,18 @@ def test_quotes_in_step_keep_their_spot_and_volatility(
     )
     (row,) = [row for row in result["contributions"] if row["symbol"].endswith("put0")]
     assert row["delta"] == pytest.approx(option_delta(terms, 0.9), abs=1e-6)
+
+
+def test_ladder_reprices_the_put(
+    client: Client, instruments: dict[str, Instrument], answer: Callable[..., Any], stated: float
+) -> None:
+    options = quote_chain(instruments["NVDA"], quoted_at_spot=stated, stated=stated)
+    book = hold(client, instruments, options["put0"])
+    result = answer(BETA, book, detail=["gamma_ladder"])["result"]
+    steps = result["gamma_ladder"]["steps"]
+    assert steps[3]["beta"] == pytest.approx(result["beta_nav"]["value"], abs=1e-9)
+    nav, beta = float(result["nav"]["value"]), result["beta_nav"]["value"]
+    for row in steps:
+        if row["move"]:
+            assert float(row["profit"]) > nav * beta * row["move"]
+        assert float(row["gamma_per_1pct"]) > 0
