@@ -337,7 +337,8 @@ def _terms(market: Market, underlying: Instrument, multiple: float) -> Terms | N
 
 
 def _hedge(compared: HedgeComparison, hedge: ComparedHedge, terms: Terms | None) -> Json:
-    known = terms is not None or hedge.name not in FUNDS
+    # Options carry theirs in the price; what borrowing for a short costs is not on file.
+    known = terms is not None or not any(isinstance(leg, FundPosition) for leg in hedge.legs)
     return {
         "name": hedge.name,
         "legs": [_leg(leg) for leg in hedge.legs],

@@ -127,6 +127,8 @@ def test_carry_is_that_of_the_fund_on_file(
     (horizon,) = by_name["bear3x"]["horizons"]
     assert float(horizon["carry_cost"]) == pytest.approx(100_000 * yearly * days / 365, abs=0.01)
     assert by_name["bear1x"]["horizons"][0]["carry_cost"] is None
+    assert by_name["short"]["horizons"][0]["carry_cost"] is None
+    assert by_name["put"]["horizons"][0]["carry_cost"] == "0.00"
     with operator_scope():
         assert not LeverageTerms.objects.filter(multiple=-1).exists()
 
