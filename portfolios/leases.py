@@ -56,9 +56,7 @@ def claim(model: type[LeasedJob], pk: uuid.UUID) -> int | None:
 
 def extend(model: type[LeasedJob], pk: uuid.UUID, token: int) -> bool:
     """Heartbeat; False once the lease was lost."""
-    return bool(
-        _held(model, pk, token).update(lease_until=Now() + LEASE)
-    )
+    return bool(_held(model, pk, token).update(lease_until=Now() + LEASE))
 
 
 def finish(model: type[LeasedJob], pk: uuid.UUID, token: int) -> bool:

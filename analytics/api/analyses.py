@@ -69,9 +69,7 @@ class AnalysisView(ApiView):
             listen=bool(wait),
         )
         self.awaited = outcome.run.pk if outcome.created else None
-        return run_response(
-            outcome.run, deduplicated=not outcome.created, made=outcome.units
-        )
+        return run_response(outcome.run, deduplicated=not outcome.created, made=outcome.units)
 
     def after_commit(self, request: Request, response: Response) -> Response:
         wait = preferred_wait(request)
@@ -167,9 +165,7 @@ class HedgeComparisonView(AnalysisView):
         return super().post(request)
 
 
-def run_response(
-    run: Run, *, deduplicated: bool, made: Sequence[Unit] | None = None
-) -> Response:
+def run_response(run: Run, *, deduplicated: bool, made: Sequence[Unit] | None = None) -> Response:
     """202 with where to look while it runs, 200 once it is over."""
     body = {**run_representation(run, made), "deduplicated": deduplicated}
     headers = {"Location": f"/v1/runs/{run.public_id}"}

@@ -68,7 +68,8 @@ class HedgeComparisonMeasure:
             underlying = submission.resolve({"underlying": given["underlying"]})["underlying"]
         if underlying is None:
             submission.refuse(
-                "underlying", "invalid-request",
+                "underlying",
+                "invalid-request",
                 "Name the index, or the fund on it, that is hedged with.",
                 suggestion=["SOXX", "SMH"],
             )
@@ -198,7 +199,8 @@ def _notional(request: Request, notes: list[Json]) -> tuple[float, str]:
     net = sum(row.exposure for row in book.holdings)
     if net <= 0:
         raise Unanswerable(
-            Result.Status.DEGENERATE, "no-exposure",
+            Result.Status.DEGENERATE,
+            "no-exposure",
             "the portfolio's net exposure is not long, so there is nothing to hedge; name a"
             " notional",
             net_exposure=outputs.money(net, book.currency),
@@ -213,7 +215,9 @@ def _setting(market: Market, params: Json, notes: list[Json]) -> _Setting:
     last = market.last_close(series) if series is not None else None
     if series is None or last is None:
         raise Unanswerable(
-            Result.Status.ERROR, "missing-price", f"{underlying.symbol} has no prices",
+            Result.Status.ERROR,
+            "missing-price",
+            f"{underlying.symbol} has no prices",
             instruments=[{"id": underlying.public_id, "symbol": underlying.symbol}],
         )
     if series != underlying.pk:
@@ -223,9 +227,11 @@ def _setting(market: Market, params: Json, notes: list[Json]) -> _Setting:
     used = ~np.isnan(panel.returns[:, 0])
     if int(used.sum()) < MIN_OBS:
         raise Unanswerable(
-            Result.Status.INSUFFICIENT_DATA, "insufficient-history",
+            Result.Status.INSUFFICIENT_DATA,
+            "insufficient-history",
             f"{underlying.symbol} has {int(used.sum())} returns where {MIN_OBS} are needed",
-            required_obs=MIN_OBS, available_obs=int(used.sum()),
+            required_obs=MIN_OBS,
+            available_obs=int(used.sum()),
         )
     realized = realized_variance(panel.returns[used, 0]).annual_volatility
     days = panel.dates[used]
@@ -278,9 +284,7 @@ def _at_the_money(chain: ChainQuotes, rate: float, days: int) -> tuple[float, Js
         (day for day in set(chain.expiry) if day > chain.day),
         key=lambda day: (abs((day - chain.day).days - days), day),
     )
-    rows = [
-        row for row, day in enumerate(chain.expiry) if day == expiry and chain.bid[row] > 0
-    ]
+    rows = [row for row, day in enumerate(chain.expiry) if day == expiry and chain.bid[row] > 0]
     both = {chain.strike[row] for row in rows if chain.is_call[row]} & {
         chain.strike[row] for row in rows if not chain.is_call[row]
     }

@@ -93,17 +93,24 @@ class HedgeEffectiveness:
             submission.refuse("", "invalid-request", "hedge-effectiveness needs a portfolio.")
         if not MIN_OBS <= given["window"] <= MAX_WINDOW:
             submission.refuse(
-                "window", "bad-window", f"window is {MIN_OBS} to {MAX_WINDOW} sessions.",
+                "window",
+                "bad-window",
+                f"window is {MIN_OBS} to {MAX_WINDOW} sessions.",
                 given["window"],
             )
         if given["policy"] not in POLICIES:
             submission.refuse(
-                "policy", "unknown-policy", "There is no such policy.", given["policy"],
+                "policy",
+                "unknown-policy",
+                "There is no such policy.",
+                given["policy"],
                 suggestion=sorted(POLICIES),
             )
         if given["inception"] is not None and given["inception"] >= submission.as_of:
             submission.refuse(
-                "inception", "bad-window", "inception lies before as_of.",
+                "inception",
+                "bad-window",
+                "inception lies before as_of.",
                 given["inception"].isoformat(),
             )
         hedging = given.get("hedging") or []
@@ -113,16 +120,17 @@ class HedgeEffectiveness:
         names = {f"hedging/{at}/instrument": row["instrument"] for at, row in enumerate(hedging)}
         if isinstance(item, Mapping) and "instruments" in item:
             names |= {
-                f"hedged_item/instruments/{at}": name
-                for at, name in enumerate(item["instruments"])
+                f"hedged_item/instruments/{at}": name for at, name in enumerate(item["instruments"])
             }
         found = submission.resolve(names)
         named = [found[f"hedging/{at}/instrument"] for at in range(len(hedging))]
         for at, instrument in enumerate(named):
             if instrument in named[:at]:
                 submission.refuse(
-                    f"hedging/{at}/instrument", "duplicate-instrument",
-                    "Each hedging instrument is named once: sum its quantities.", instrument.symbol,
+                    f"hedging/{at}/instrument",
+                    "duplicate-instrument",
+                    "Each hedging instrument is named once: sum its quantities.",
+                    instrument.symbol,
                 )
         if isinstance(item, Mapping) and "instruments" in item:
             item = {
@@ -222,7 +230,8 @@ def _prepare(market: Market, valued: Book, params: Json) -> _Hedge:
     if not item_value or not hedge_value:
         side = "hedged item" if not item_value else "hedge"
         raise Unanswerable(
-            Result.Status.DEGENERATE, "no-exposure",
+            Result.Status.DEGENERATE,
+            "no-exposure",
             f"the {side} has no exposure, so there is nothing to test",
         )
     series = sorted({row.own_series for row in (*exposed, *hedges) if row.own_series is not None})
@@ -248,7 +257,8 @@ def _prepare(market: Market, valued: Book, params: Json) -> _Hedge:
     used = ~np.isnan(item) & ~np.isnan(hedge)
     if int(used.sum()) < MIN_OBS:
         raise Unanswerable(
-            Result.Status.INSUFFICIENT_DATA, "insufficient-history",
+            Result.Status.INSUFFICIENT_DATA,
+            "insufficient-history",
             f"item and hedge have {int(used.sum())} common returns where {MIN_OBS} are needed",
             required_obs=MIN_OBS,
             available_obs=int(used.sum()),
@@ -293,7 +303,8 @@ def _hedging(market: Market, book: Book, params: Json) -> tuple[list[Holding], s
         if row["quantity"] is None:
             if own is None:
                 raise Unanswerable(
-                    Result.Status.ERROR, "hedge-not-held",
+                    Result.Status.ERROR,
+                    "hedge-not-held",
                     f"{instrument.symbol} is not in the portfolio; say its quantity",
                     instruments=[{"id": instrument.public_id, "symbol": instrument.symbol}],
                 )
@@ -305,7 +316,8 @@ def _hedging(market: Market, book: Book, params: Json) -> tuple[list[Holding], s
     for hedge in hedges:
         if hedge.own_series is None:
             raise Unanswerable(
-                Result.Status.ERROR, "missing-price",
+                Result.Status.ERROR,
+                "missing-price",
                 f"{hedge.instrument.symbol} has no prices to hedge with",
                 instruments=[{"id": hedge.public_id, "symbol": hedge.instrument.symbol}],
             )
@@ -335,8 +347,10 @@ def _result(market: Market, hedge: _Hedge) -> Json:
         hedge.item, hedge.hedge, hedge_notional=hedge.notional, policy=policy, hac_lags=lags
     )
     offset = dollar_offset(
-        hedge.item * hedge.item_value, hedge.hedge * hedge.hedge_value,
-        low=policy.offset_low, high=policy.offset_high,
+        hedge.item * hedge.item_value,
+        hedge.hedge * hedge.hedge_value,
+        low=policy.offset_low,
+        high=policy.offset_high,
     )
     current = variance_reduction(
         hedge.item, hedge.hedge, hedge_notional=hedge.notional, hac_lags=lags
@@ -363,8 +377,10 @@ def _result(market: Market, hedge: _Hedge) -> Json:
         "hedging": [_hedging_row(hedge, row) for row in hedge.hedges],
         "hedge_notional": outputs.number(hedge.notional),
         "regression": {
-            "slope": {**outputs.estimate(regression.slope),
-                      "hac_se": outputs.finite(regression.slope_hac_standard_error)},
+            "slope": {
+                **outputs.estimate(regression.slope),
+                "hac_se": outputs.finite(regression.slope_hac_standard_error),
+            },
             "intercept": outputs.estimate(regression.intercept),
             "r2": outputs.finite(regression.r_squared.value),
             "r2_estimate": outputs.estimate(regression.r_squared),
@@ -397,9 +413,7 @@ def _result(market: Market, hedge: _Hedge) -> Json:
                 {
                     "instrument": row.public_id,
                     "symbol": row.instrument.symbol,
-                    "quantity": format(
-                        row.quantity * best.hedge_notional / hedge.notional, ".2f"
-                    ),
+                    "quantity": format(row.quantity * best.hedge_notional / hedge.notional, ".2f"),
                 }
                 for row in hedge.hedges
             ],
@@ -415,8 +429,9 @@ def _result(market: Market, hedge: _Hedge) -> Json:
         "horizons": horizons,
         "coverage_now": _coverage(hedge),
         "coverage_drift": _drift(market, hedge),
-        "cost": _cost(market, hedge, current.item_standard_deviation,
-                      current.hedged_standard_deviation),
+        "cost": _cost(
+            market, hedge, current.item_standard_deviation, current.hedged_standard_deviation
+        ),
         "verdict": str(verdict),
         "verdict_reason": reason,
         "policy": {
@@ -470,9 +485,7 @@ def _reduction_verdict(reduction: Estimate, policy: EffectivenessPolicy) -> Verd
     return Verdict.FAIL if reduction.ci_high < policy.min_r_squared else Verdict.INCONCLUSIVE
 
 
-def _verdict_at(
-    chosen: Json | None, daily: Estimate, policy: EffectivenessPolicy
-) -> Verdict:
+def _verdict_at(chosen: Json | None, daily: Estimate, policy: EffectivenessPolicy) -> Verdict:
     """Verdict on the variance removed over the horizon asked for, as `_headline` shows it."""
     if chosen is None or chosen["horizon_sessions"] == 1:
         return _reduction_verdict(daily, policy)
@@ -558,11 +571,19 @@ def _horizons(market: Market, hedge: _Hedge) -> list[Json]:
             row["closed_form"] = None
         counted = {"n_obs": block.n_blocks, "hedge_notional": outputs.finite(hedge.notional)}
         if block.designated is not None and block.best is not None:
-            row["empirical"] = {**outputs.estimate(block.designated), **counted, "status": "ok",
-                                "at_minimum_variance": outputs.estimate(block.best)}
+            row["empirical"] = {
+                **outputs.estimate(block.designated),
+                **counted,
+                "status": "ok",
+                "at_minimum_variance": outputs.estimate(block.best),
+            }
         elif block.failure is not None:
-            row["empirical"] = {**outputs.unavailable(block.failure), "unit": "1", "ci95": None,
-                                **counted}
+            row["empirical"] = {
+                **outputs.unavailable(block.failure),
+                "unit": "1",
+                "ci95": None,
+                **counted,
+            }
         row["verdict"] = _horizon_verdict(block.designated, closed_value, hedge.policy)
         rows.append(row)
     return rows
@@ -612,8 +633,12 @@ def _coverage(hedge: _Hedge) -> Json:
     """Exposure of the hedge against that of the item, both looked through; 1 is a full offset."""
     item = sum(row.exposure for row in hedge.items)
     if not item:
-        return {"value": None, "unit": "1", "status": "degenerate",
-                "reason": "the item's net exposure is zero"}
+        return {
+            "value": None,
+            "unit": "1",
+            "status": "degenerate",
+            "reason": "the item's net exposure is zero",
+        }
     return outputs.number(-sum(row.exposure for row in hedge.hedges) / item)
 
 
@@ -632,9 +657,7 @@ def _drift(market: Market, hedge: _Hedge) -> list[Json] | None:
             answers.append({**named, "value": None, "status": "insufficient_data"})
             continue
         panel = market.panel([row.series], rows)
-        path = coverage_path(
-            row.multiple, panel.returns[:, 0], band=hedge.params["coverage_band"]
-        )
+        path = coverage_path(row.multiple, panel.returns[:, 0], band=hedge.params["coverage_band"])
         breach = path.first_breach
         answers.append(
             {
@@ -651,9 +674,7 @@ def _drift(market: Market, hedge: _Hedge) -> list[Json] | None:
     return answers
 
 
-def _cost(
-    market: Market, hedge: _Hedge, unhedged_daily: float, hedged_daily: float
-) -> Json | None:
+def _cost(market: Market, hedge: _Hedge, unhedged_daily: float, hedged_daily: float) -> Json | None:
     """Loss of a year on a fund as hedge, per unit of the item; a gain is negative.
 
     By the mean and by the median of the fund's return while its index has no drift. `carry` and
@@ -699,5 +720,3 @@ def _cost(
             "daily_drift": 0.0,
         },
     }
-
-

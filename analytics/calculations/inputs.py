@@ -242,9 +242,7 @@ class Market:
         named = set(uids) - self._uids.keys()
         while wanted or named:
             facts = self.facts
-            self._read_instruments(
-                wanted - facts.instruments.keys(), named - facts.ids.keys()
-            )
+            self._read_instruments(wanted - facts.instruments.keys(), named - facts.ids.keys())
             wanted |= {facts.ids[uid] for uid in named if uid in facts.ids}
             named = set()
             found = {pk: facts.instruments[pk] for pk in wanted if pk in facts.instruments}
@@ -328,8 +326,11 @@ class Market:
                 " AND (superseded_at IS NULL OR superseded_at > %s)"
                 " ORDER BY instrument_id, quoted_at DESC, client_id NULLS LAST",
                 [
-                    ids, self.as_of + timedelta(days=1), self.as_of - _QUOTE_MAX_AGE,
-                    self.known_at, self.known_at,
+                    ids,
+                    self.as_of + timedelta(days=1),
+                    self.as_of - _QUOTE_MAX_AGE,
+                    self.known_at,
+                    self.known_at,
                 ],
             )
             self.quotes.update({row[0]: Quote(*row[1:]) for row in cursor.fetchall()})
@@ -368,9 +369,15 @@ class Market:
                 " AND (q.superseded_at IS NULL OR q.superseded_at > %s)"
                 " ORDER BY q.instrument_id, q.quoted_at DESC, q.client_id NULLS LAST",
                 [
-                    OptionTerms.Right.CALL, ids, self.as_of, self.as_of + _CHAIN_REACH,
-                    _CHAIN_MONEYNESS, self.as_of + timedelta(days=1),
-                    self.as_of - _QUOTE_MAX_AGE, self.known_at, self.known_at,
+                    OptionTerms.Right.CALL,
+                    ids,
+                    self.as_of,
+                    self.as_of + _CHAIN_REACH,
+                    _CHAIN_MONEYNESS,
+                    self.as_of + timedelta(days=1),
+                    self.as_of - _QUOTE_MAX_AGE,
+                    self.known_at,
+                    self.known_at,
                 ],
             )
             quotes = cursor.fetchall()
@@ -411,7 +418,11 @@ class Market:
         for instrument, day, multiple, index, expense, spread in known.order_by(
             "client_id"
         ).values_list(
-            "instrument", "valid_from", "multiple", "reference_index", "expense_ratio",
+            "instrument",
+            "valid_from",
+            "multiple",
+            "reference_index",
+            "expense_ratio",
             "swap_spread",
         ):
             terms_of_day = Terms(day, float(multiple), index, float(expense), float(spread))
@@ -517,7 +528,8 @@ class Market:
         self.reads()
         rows: dict[date, float] = {}
         known = RateObservation.objects.filter(
-            series__in=_SHORT_RATES, session__range=(since, self.as_of),
+            series__in=_SHORT_RATES,
+            session__range=(since, self.as_of),
             recorded_at__lte=self.known_at,
         ).exclude(superseded_at__lte=self.known_at)
         # DTB3 comes first in the order and is kept.
@@ -525,7 +537,8 @@ class Market:
             rows.setdefault(day, float(value))
         days = np.array(sorted(rows), dtype="datetime64[D]")
         return (
-            days.astype(np.int64), np.array([rows[day.item()] for day in days], dtype=np.float64)
+            days.astype(np.int64),
+            np.array([rows[day.item()] for day in days], dtype=np.float64),
         )
 
     def short_rate_on(self, days: np.typing.NDArray[np.datetime64]) -> FloatArray | None:
@@ -718,7 +731,10 @@ def load_books(
             " AND s.recorded_at <= %s AND (s.superseded_at IS NULL OR s.superseded_at > %s)"
             " ORDER BY s.portfolio_id, s.as_of DESC, s.recorded_at DESC",
             [
-                list(portfolio_ids), market.client_id, market.as_of, market.known_at,
+                list(portfolio_ids),
+                market.client_id,
+                market.as_of,
+                market.known_at,
                 market.known_at,
             ],
         )
@@ -738,9 +754,7 @@ def load_books(
     return books
 
 
-def hypothetical(
-    market: Market, book: Book, instrument: Instrument, quantity: float
-) -> Holding:
+def hypothetical(market: Market, book: Book, instrument: Instrument, quantity: float) -> Holding:
     """A position that the book need not hold, valued like its own; notes go to the book."""
     holding = Holding(instrument, quantity, [])
     value_holding(market, book, holding, since=market.as_of)
@@ -952,8 +966,11 @@ def _option_price_and_delta(
             volatility = implied_volatility(contract(beside), quoted)
         except EngineError as error:
             notes.append(
-                warning("quote-not-used", f"{instrument.symbol}: {error.message}",
-                        instrument=instrument.public_id)
+                warning(
+                    "quote-not-used",
+                    f"{instrument.symbol}: {error.message}",
+                    instrument=instrument.public_id,
+                )
             )
     if not volatility:
         volatility = _realized_volatility(market, option.underlying_id)
@@ -1000,9 +1017,7 @@ def _note_currencies(market: Market, book: Book) -> None:
             return
 
 
-def missing_fx(
-    market: Market, book: Book, currency: str, sessions: Sequence[date]
-) -> Unanswerable:
+def missing_fx(market: Market, book: Book, currency: str, sessions: Sequence[date]) -> Unanswerable:
     """The refusal of a book for want of a rate, with the share of gross value it concerns."""
     affected = [row for row in book.holdings if row.instrument.currency == currency]
     rates = market.fx(currency, book.currency)[: market.last_row]

@@ -78,8 +78,10 @@ class LeveragedDrag:
             fund = submission.resolve({"instrument": given["instrument"]})["instrument"]
             if not LeverageTerms.objects.filter(instrument=fund).exists():
                 submission.refuse(
-                    "instrument", "not-a-leveraged-fund",
-                    f"{fund.symbol} has no leverage terms on file.", given["instrument"],
+                    "instrument",
+                    "not-a-leveraged-fund",
+                    f"{fund.symbol} has no leverage terms on file.",
+                    given["instrument"],
                 )
         elif submission.portfolio is None:
             submission.refuse(
@@ -131,8 +133,7 @@ def _portfolio(market: Market, request: Request) -> Json:
     if request.book is None:
         raise no_positions(market)
     held = [
-        row for row in request.book.holdings
-        if row.instrument.pk in market.terms and row.quantity
+        row for row in request.book.holdings if row.instrument.pk in market.terms and row.quantity
     ]
     if not held:
         raise Unanswerable(
@@ -192,7 +193,9 @@ def _fund_result(
     series = market.series(fund.pk)
     if series != fund.pk:
         raise Unanswerable(
-            Result.Status.ERROR, "missing-price", f"{fund.symbol} has no prices",
+            Result.Status.ERROR,
+            "missing-price",
+            f"{fund.symbol} has no prices",
             instruments=[{"id": fund.public_id, "symbol": fund.symbol}],
         )
     if params["from"] is not None:
@@ -204,7 +207,8 @@ def _fund_result(
     _refuse_stale(market, fund, rows, stop)
     if rows.size < MIN_OBS + 1:
         raise Unanswerable(
-            Result.Status.INSUFFICIENT_DATA, "insufficient-history",
+            Result.Status.INSUFFICIENT_DATA,
+            "insufficient-history",
             f"{fund.symbol} has {max(rows.size - 1, 0)} returns in the window"
             f" where {MIN_OBS} are needed",
             required_obs=MIN_OBS,
@@ -323,7 +327,8 @@ class _Path:
         missing = [day for day, term in zip(days, in_force, strict=True) if term is None]
         if missing:
             raise Unanswerable(
-                Result.Status.ERROR, "leverage-terms-gap",
+                Result.Status.ERROR,
+                "leverage-terms-gap",
                 f"no multiple and index of {self.instrument.symbol} are on file for"
                 f" {len(missing)} of {len(days)} sessions",
                 instruments=[{"id": self.instrument.public_id, "symbol": self.instrument.symbol}],
@@ -337,7 +342,8 @@ class _Path:
         if missing:
             required = self.dates.size + len(missing) - len(gaps)
             raise Unanswerable(
-                Result.Status.INSUFFICIENT_DATA, "insufficient-history",
+                Result.Status.INSUFFICIENT_DATA,
+                "insufficient-history",
                 f"{len(missing)} of {required} sessions lack a return of the fund or its"
                 " index; a compounded return has no gaps",
                 required_obs=required,
@@ -503,8 +509,11 @@ def _forward(market: Market, path: _Path, params: Json) -> Json:
         **outlook(own, 0.0),
         **bootstrap,
         "horizons": [
-            {"horizon_sessions": sessions, **outlook(sessions, 0.0),
-             "with_carry": outlook(sessions, carry)}
+            {
+                "horizon_sessions": sessions,
+                **outlook(sessions, 0.0),
+                "with_carry": outlook(sessions, carry),
+            }
             for sessions in params["horizon_sessions"]
         ],
         "assumptions": {

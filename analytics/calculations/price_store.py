@@ -174,9 +174,10 @@ def _copy(query: str, parameters: dict[str, Any]) -> np.ndarray[Any, Any]:
     buffer = bytearray()
     connection.ensure_connection()
     # psycopg's own cursor: the one Django wraps around it for debugging takes no parameters here.
-    with connection.connection.cursor() as cursor, cursor.copy(
-        f"COPY ({query}) TO STDOUT (FORMAT BINARY)", parameters
-    ) as copy:
+    with (
+        connection.connection.cursor() as cursor,
+        cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)", parameters) as copy,
+    ):
         for data in copy:
             buffer += data
     return np.frombuffer(bytes(buffer[_COPY_HEADER:-_COPY_TRAILER]), dtype=_ROW)
@@ -246,9 +247,7 @@ def _chained(
     longest = int(np.argmax(stops - starts))
     part = slice(int(starts[longest]), int(stops[longest]))
     levels = np.full(sessions.size, np.nan)
-    levels[present[part]] = np.concatenate(
-        [[1.0], np.cumprod(growth[part.start : part.stop - 1])]
-    )
+    levels[present[part]] = np.concatenate([[1.0], np.cumprod(growth[part.start : part.stop - 1])])
     return levels
 
 
@@ -261,8 +260,7 @@ def _mapped(version: str) -> PriceBlock | None:
     try:
         # Seen as plain arrays: the mapping's own class makes every look at a row ten times dearer.
         arrays = {
-            name: np.load(folder / f"{name}.npy", mmap_mode="r").view(np.ndarray)
-            for name in _FILES
+            name: np.load(folder / f"{name}.npy", mmap_mode="r").view(np.ndarray) for name in _FILES
         }
     except FileNotFoundError:
         return None

@@ -95,8 +95,10 @@ class SemiconductorBeta:
             submission.refuse("", "invalid-request", "semiconductor-beta needs a portfolio.")
         if not MIN_OBS <= given["window"] <= MAX_WINDOW:
             submission.refuse(
-                "window", "bad-window",
-                f"window is {MIN_OBS} to {MAX_WINDOW} sessions.", given["window"],
+                "window",
+                "bad-window",
+                f"window is {MIN_OBS} to {MAX_WINDOW} sessions.",
+                given["window"],
             )
         names: dict[str, str] = {at: given[at] for at in ("benchmark", "market") if at in given}
         found = submission.resolve(names)
@@ -137,12 +139,11 @@ class SemiconductorBeta:
         params, book = request.params, request.book
         if book is None:
             raise no_positions(market)
-        book.check(
-            max_price_age=params["max_price_age_sessions"], on_stale=params["on_stale"]
-        )
+        book.check(max_price_age=params["max_price_age_sessions"], on_stale=params["on_stale"])
         if book.nav <= 0:
             raise Unanswerable(
-                Result.Status.DEGENERATE, "nav-not-positive",
+                Result.Status.DEGENERATE,
+                "nav-not-positive",
                 "net asset value is not positive, so a beta of it is undefined",
                 nav=outputs.money(book.nav, book.currency),
             )
@@ -150,7 +151,8 @@ class SemiconductorBeta:
         benchmark = found[uid_of(params["benchmark"])]
         if market.series(benchmark.pk) is None:
             raise Unanswerable(
-                Result.Status.ERROR, "missing-price",
+                Result.Status.ERROR,
+                "missing-price",
                 f"the benchmark {benchmark.symbol} has no prices",
                 instruments=[{"id": benchmark.public_id, "symbol": benchmark.symbol}],
             )
@@ -184,9 +186,7 @@ def _refuse_stale_benchmark(market: Market, benchmark: Instrument, params: Json)
         )  # fmt: skip
 
 
-def _compute_group(
-    market: Market, group: _Group, requests: Sequence[Request]
-) -> list[Outcome]:
+def _compute_group(market: Market, group: _Group, requests: Sequence[Request]) -> list[Outcome]:
     """Answer requests on one sample with one product of panel and exposures."""
     books = [request.book for request in requests]
     assert all(books)  # noqa: S101  # `_group` refused the others
@@ -435,19 +435,24 @@ def _result(sample: _GroupSample, at: int, params: Json) -> Json:
         },
         "beta_ignoring_leverage": outputs.number(ignoring),
         "nav": outputs.money(nav, book.currency),
-        "usd_per_1pct_index": outputs.money(
-            estimate.beta.value * nav * 0.01, book.currency
-        ),
-        "gross_exposure": {**outputs.money(gross, book.currency),
-                           "share_of_nav": outputs.weight(gross / nav)},
-        "net_exposure": {**outputs.money(net, book.currency),
-                         "share_of_nav": outputs.weight(net / nav)},
+        "usd_per_1pct_index": outputs.money(estimate.beta.value * nav * 0.01, book.currency),
+        "gross_exposure": {
+            **outputs.money(gross, book.currency),
+            "share_of_nav": outputs.weight(gross / nav),
+        },
+        "net_exposure": {
+            **outputs.money(net, book.currency),
+            "share_of_nav": outputs.weight(net / nav),
+        },
         "contributions": contributions,
         "two_factor": _two_factor_block(sample, at, described),
         "rolling": _rolling_block(sample, at, with_series=params["rolling_series"]),
         "up_down": _up_down_block(sample, at),
-        **({"gamma_ladder": _gamma_ladder(sample, at, slopes)}
-           if "gamma_ladder" in params["detail"] else {}),
+        **(
+            {"gamma_ladder": _gamma_ladder(sample, at, slopes)}
+            if "gamma_ladder" in params["detail"]
+            else {}
+        ),
         **({"late_close": _late_close(sample, at)} if estimate.asynchronous else {}),
         **({"moving_beta": _moving_beta(sample, at)} if "moving_beta" in params["detail"] else {}),
         "warnings": _warnings(sample, at, params),
@@ -504,8 +509,12 @@ def _two_factor_block(sample: _GroupSample, at: int, described: Sample) -> Json 
     named = {"market": {"id": benchmark.public_id, "symbol": benchmark.symbol}}
     batch = sample.two_factor
     if batch is None:
-        return {**named, "status": "degenerate", "value": None,
-                "reason": "market and semiconductors are the same series, or one has no prices"}
+        return {
+            **named,
+            "status": "degenerate",
+            "value": None,
+            "reason": "market and semiconductors are the same series, or one has no prices",
+        }
     failure = batch.failures[at]
     if failure is not None:
         return {**named, **outputs.unavailable(failure)}

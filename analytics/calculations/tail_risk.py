@@ -72,7 +72,9 @@ class TailRiskMeasure:
             submission.refuse("", "invalid-request", "tail-risk needs a portfolio.")
         if not MIN_OBS <= given["window"] <= MAX_WINDOW:
             submission.refuse(
-                "window", "bad-window", f"window is {MIN_OBS} to {MAX_WINDOW} sessions.",
+                "window",
+                "bad-window",
+                f"window is {MIN_OBS} to {MAX_WINDOW} sessions.",
                 given["window"],
             )
         return {**given, "confidence_levels": sorted(set(given["confidence_levels"]))}
@@ -127,7 +129,8 @@ def _sample(market: Market, book: Book, params: Json) -> _Sample:
     book.check(max_price_age=params["max_price_age_sessions"], on_stale=params["on_stale"])
     if book.nav <= 0:
         raise Unanswerable(
-            Result.Status.DEGENERATE, "nav-not-positive",
+            Result.Status.DEGENERATE,
+            "nav-not-positive",
             "net asset value is not positive, so a loss in proportion to it is undefined",
             nav=outputs.money(book.nav, book.currency),
         )
@@ -152,7 +155,8 @@ def _sample(market: Market, book: Book, params: Json) -> _Sample:
     used = ~np.isnan(portfolio.series[0])
     if int(used.sum()) < MIN_OBS:
         raise Unanswerable(
-            Result.Status.INSUFFICIENT_DATA, "insufficient-history",
+            Result.Status.INSUFFICIENT_DATA,
+            "insufficient-history",
             f"the portfolio has {int(used.sum())} returns where {MIN_OBS} are needed",
             required_obs=MIN_OBS,
             available_obs=int(used.sum()),
@@ -243,8 +247,10 @@ def _level(sample: _Sample, level: float, decay: float, notes: list[Json]) -> Js
             excess_kurtosis=float(np.mean(centered**4)) / population**4 - 3.0,
             confidence_level=level,
         )
-        return tail if tail.is_monotone else (
-            "skewness and kurtosis lie outside of the expansion's domain"
+        return (
+            tail
+            if tail.is_monotone
+            else ("skewness and kurtosis lie outside of the expansion's domain")
         )
 
     methods: dict[str, Callable[[], TailRisk | WeightedTailRisk | ParametricTailRisk | str]] = {
@@ -267,7 +273,8 @@ def _level(sample: _Sample, level: float, decay: float, notes: list[Json]) -> Js
                 warning(
                     "tail-fallback",
                     f"{name} at {level:g} is answered by the {FALLBACK} method: {answer}",
-                    method=name, confidence_level=level,
+                    method=name,
+                    confidence_level=level,
                 )
             )
         else:
@@ -287,7 +294,8 @@ def _tail(
         shown = outputs.number(value) if isinstance(value, float) else outputs.estimate(value)
         share = shown["value"]
         answer[name] = {
-            **shown, "money": outputs.money(share * sample.book.nav, sample.book.currency)
+            **shown,
+            "money": outputs.money(share * sample.book.nav, sample.book.currency),
         }
     if isinstance(tail, TailRisk):
         answer["n_tail"] = tail.n_tail

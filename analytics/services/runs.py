@@ -78,9 +78,7 @@ def run_request(
         )
     day = _as_of(as_of)
     params = {
-        name: measure.normalize(
-            Submission(client, portfolio, day, f"/units/{name}"), given
-        )
+        name: measure.normalize(Submission(client, portfolio, day, f"/units/{name}"), given)
         for name, given in units.items()
     }
     key = {
@@ -165,8 +163,11 @@ def run_cancel(*, client: Client, run: Run, actor: str = "", request_id: str = "
     )
     OutboxMessage.objects.create(client=client, topic="run.finished", object_id=run.pk)
     audit_record(
-        client=client, actor=actor or "service", action="run.canceled",
-        object_id=run.public_id, request_id=request_id,
+        client=client,
+        actor=actor or "service",
+        action="run.canceled",
+        object_id=run.public_id,
+        request_id=request_id,
     )
     run_notify(run.pk)
     locked.refresh_from_db()
@@ -243,9 +244,9 @@ def _hear(seconds: float) -> None:
 def _as_of(given: date | None) -> date:
     if given is not None:
         return require_session("XNYS", given)
-    last: date | None = Price.objects.filter(superseded_at=None).aggregate(
-        last=Max("session")
-    )["last"]
+    last: date | None = Price.objects.filter(superseded_at=None).aggregate(last=Max("session"))[
+        "last"
+    ]
     if last is None:
         raise InvalidRequest(
             "No prices are on file, so there is no last session; load prices or name as_of.",
@@ -268,8 +269,13 @@ def _inputs_hash(
                 f"The portfolio has no positions on or before {day}; send them with PUT"
                 " /v1/portfolios/{id}/positions.",
                 code="no-positions",
-                errors=[{"pointer": "/portfolio", "code": "no-positions",
-                         "message": "No positions are on file by then."}],
+                errors=[
+                    {
+                        "pointer": "/portfolio",
+                        "code": "no-positions",
+                        "message": "No positions are on file by then.",
+                    }
+                ],
             )
     facts: dict[str, Any] = {
         "positions": positions,
@@ -285,8 +291,14 @@ def _inputs_hash(
 def _one_at_a_time(key: Mapping[str, Any]) -> None:
     """Let equal requests pass one after the other, so that the second finds the first's run."""
     text = canonical(
-        [str(key["client"].pk), key["kind"], key["params_hash"], key["inputs_hash"],
-         str(key["as_of"]), str(key["portfolio"].pk) if key["portfolio"] else ""]
+        [
+            str(key["client"].pk),
+            key["kind"],
+            key["params_hash"],
+            key["inputs_hash"],
+            str(key["as_of"]),
+            str(key["portfolio"].pk) if key["portfolio"] else "",
+        ]
     )
     number = int(content_hash(text)[:15], 16)
     with connection.cursor() as cursor:

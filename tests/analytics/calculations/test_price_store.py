@@ -117,12 +117,8 @@ def test_correction_is_seen_from_its_time_on(client: Client) -> None:
             superseded_at=later, recorded_at=before - timedelta(days=1)
         )
         Price.objects.filter(instrument=corrected).update(recorded_at=before - timedelta(days=1))
-        Price.objects.create(
-            instrument=corrected, session=DAYS[4], close="11", recorded_at=later
-        )
-        connection.cursor().execute(
-            "UPDATE portfolios_dataversion SET changed_at = %s", [later]
-        )
+        Price.objects.create(instrument=corrected, session=DAYS[4], close="11", recorded_at=later)
+        connection.cursor().execute("UPDATE portfolios_dataversion SET changed_at = %s", [later])
     with client_scope(client.pk):
         then = price_block(client.pk, before)
         now = price_block(client.pk, later + timedelta(seconds=1))
@@ -134,7 +130,9 @@ def test_second_look_reads_no_prices(client: Client, folder: Path) -> None:
     add("G", [1.0, 2.0, 3.0, 4.0, 5.0])
     first = block_of(client)
     price_store._open.clear()
-    with CaptureQueriesContext(connection, ) as queries:
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
         second = block_of(client)
     assert not any("portfolios_price" in row["sql"] for row in queries.captured_queries)
     np.testing.assert_array_equal(first.levels, second.levels)
@@ -146,9 +144,7 @@ def test_new_version_removes_the_old_files(client: Client, folder: Path) -> None
     add("H", [1.0, 2.0, 3.0, 4.0, 5.0])
     old = block_of(client)
     with operator_scope():
-        connection.cursor().execute(
-            "UPDATE portfolios_dataversion SET version = version + 1"
-        )
+        connection.cursor().execute("UPDATE portfolios_dataversion SET version = version + 1")
     new = block_of(client)
     assert old.version != new.version
     assert [path.name for path in folder.iterdir()] == [new.version]

@@ -244,9 +244,7 @@ def test_outbox_keeps_hints_a_dead_broker_refuses(
 
 
 @pytest.mark.django_db
-def test_sweep_wakes_for_expired_leases_once_in_a_while(
-    submit: Submit, hints: list[int]
-) -> None:
+def test_sweep_wakes_for_expired_leases_once_in_a_while(submit: Submit, hints: list[int]) -> None:
     unit = unit_of(submit())
     with operator_scope():
         leases.claim(Unit, unit.pk)
@@ -343,9 +341,7 @@ def test_hint_comes_after_the_commit(
     client: Client, portfolio: Portfolio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inside: list[bool] = []
-    monkeypatch.setattr(
-        runs, "wake_workers", lambda _: inside.append(connection.in_atomic_block)
-    )
+    monkeypatch.setattr(runs, "wake_workers", lambda _: inside.append(connection.in_atomic_block))
     with client_scope(client.pk):
         run_request(
             client=client,
