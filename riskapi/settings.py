@@ -146,6 +146,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "RunKind": "analytics.models.Run.Kind",
         "RunStatus": "analytics.models.Run.Status",
         "ResultStatus": "analytics.models.Result.Status",
+        "BetaDetail": ("gamma_ladder", "moving_beta"),
+        "BootstrapDetail": ("bootstrap",),
     },
 }
 
