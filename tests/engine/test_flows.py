@@ -46,8 +46,8 @@ def test_a_reset_is_the_trade_that_restores_the_multiple() -> None:
         assert leverage.rebalancing_flow(m, 1.0, 0.04) == pytest.approx(m * assets - exposure)
 
 
-@given(st.lists(st.floats(0.01, 1.0), min_size=2, max_size=6), st.floats(-1e9, 1e9))
-def test_members_share_out_the_basket_flow(raw: list[float], flow: float) -> None:
+@given(st.lists(st.floats(0.01, 1.0), min_size=2, max_size=6), st.integers(-(10**9), 10**9))
+def test_members_share_out_the_basket_flow(raw: list[float], flow: int) -> None:
     weights = np.array(raw) / sum(raw)
     volumes = np.linspace(1e8, 1e9, weights.size)
     split = leverage.constituent_rebalancing(
