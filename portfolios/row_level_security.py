@@ -6,24 +6,21 @@ from django.db import migrations
 
 _CLIENT = "(SELECT nullif(current_setting('app.client_id', true), '')::uuid)"
 _OPERATOR = "(SELECT current_setting('app.operator', true) = 'on')"
-_API_KEY = "(SELECT nullif(current_setting('app.api_key', true), ''))"
 
 
 def tenant_policy(
-    table: str, *, column: str = "client_id", shared: bool = False, key_column: str | None = None
+    table: str, *, column: str = "client_id", shared: bool = False
 ) -> migrations.RunSQL:
     """Force row-level security on a table.
 
     A row is seen by its client and by an operator's transaction; with `shared`, rows of no client
-    (market data loaded by the operator) by everyone; with `key_column`, the row of the API key
-    being checked. It is written by its client or an operator alone.
+    (market data loaded by the operator) by everyone. It is written by its client or an operator
+    alone.
     """
     owns = f"{column} = {_CLIENT} OR {_OPERATOR}"
     sees = owns
     if shared:
         sees += f" OR {column} IS NULL"
-    if key_column:
-        sees += f" OR {key_column} = {_API_KEY}"
     return migrations.RunSQL(
         sql=f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;"
         f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY;"

@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
     operations = [
         grant_to_app(),
         tenant_policy("portfolios_client", column="id"),
-        tenant_policy("portfolios_apikey", key_column="key_id"),
+        tenant_policy("portfolios_apikey"),
         *(tenant_policy(f"portfolios_{name}") for name in OWN),
         *(tenant_policy(f"portfolios_{name}", shared=True) for name in SHARED),
         migrations.RunSQL(
