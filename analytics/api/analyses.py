@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -38,6 +38,16 @@ _PREFER = OpenApiParameter(
     description=f"`wait=N`: answer 200 with the results if they are there within N seconds"
     f" ({MAX_WAIT} at most).",
 )
+
+
+def _operation(name: str, serializer: type[StrictSerializer]) -> Callable[[Any], Any]:
+    """How the schema describes the request for one kind of analysis."""
+    return extend_schema(
+        operation_id=name,
+        request=serializer,
+        parameters=[_PREFER],
+        responses={200: RunRequestedSerializer, 202: RunRequestedSerializer},
+    )
 
 
 class AnalysisView(ApiView):
@@ -94,12 +104,7 @@ class SemiconductorBetaView(AnalysisView):
     kind = Run.Kind.SEMICONDUCTOR_BETA
     serializer = SemiconductorBetaRequestSerializer
 
-    @extend_schema(
-        operation_id="analyses_semiconductor_beta",
-        request=SemiconductorBetaRequestSerializer,
-        parameters=[_PREFER],
-        responses={200: RunRequestedSerializer, 202: RunRequestedSerializer},
-    )
+    @_operation("analyses_semiconductor_beta", SemiconductorBetaRequestSerializer)
     def post(self, request: Request) -> Response:
         """Semiconductor beta of a portfolio, leveraged funds and options looked through."""
         return super().post(request)
@@ -109,12 +114,7 @@ class HedgeEffectivenessView(AnalysisView):
     kind = Run.Kind.HEDGE_EFFECTIVENESS
     serializer = HedgeEffectivenessRequestSerializer
 
-    @extend_schema(
-        operation_id="analyses_hedge_effectiveness",
-        request=HedgeEffectivenessRequestSerializer,
-        parameters=[_PREFER],
-        responses={200: RunRequestedSerializer, 202: RunRequestedSerializer},
-    )
+    @_operation("analyses_hedge_effectiveness", HedgeEffectivenessRequestSerializer)
     def post(self, request: Request) -> Response:
         """How well positions hedge others: tests, horizons, coverage and cost."""
         return super().post(request)
@@ -124,12 +124,7 @@ class LeveragedDragView(AnalysisView):
     kind = Run.Kind.LEVERAGED_DRAG
     serializer = LeveragedDragRequestSerializer
 
-    @extend_schema(
-        operation_id="analyses_leveraged_drag",
-        request=LeveragedDragRequestSerializer,
-        parameters=[_PREFER],
-        responses={200: RunRequestedSerializer, 202: RunRequestedSerializer},
-    )
+    @_operation("analyses_leveraged_drag", LeveragedDragRequestSerializer)
     def post(self, request: Request) -> Response:
         """Where a leveraged fund's return came from, and what lies ahead."""
         return super().post(request)
@@ -139,12 +134,7 @@ class TailRiskView(AnalysisView):
     kind = Run.Kind.TAIL_RISK
     serializer = TailRiskRequestSerializer
 
-    @extend_schema(
-        operation_id="analyses_tail_risk",
-        request=TailRiskRequestSerializer,
-        parameters=[_PREFER],
-        responses={200: RunRequestedSerializer, 202: RunRequestedSerializer},
-    )
+    @_operation("analyses_tail_risk", TailRiskRequestSerializer)
     def post(self, request: Request) -> Response:
         """Value at risk, expected shortfall and who brings them, volatility, drawdown."""
         return super().post(request)
@@ -154,12 +144,7 @@ class HedgeComparisonView(AnalysisView):
     kind = Run.Kind.HEDGE_COMPARISON
     serializer = HedgeComparisonRequestSerializer
 
-    @extend_schema(
-        operation_id="analyses_hedge_comparison",
-        request=HedgeComparisonRequestSerializer,
-        parameters=[_PREFER],
-        responses={200: RunRequestedSerializer, 202: RunRequestedSerializer},
-    )
+    @_operation("analyses_hedge_comparison", HedgeComparisonRequestSerializer)
     def post(self, request: Request) -> Response:
         """Short, inverse funds, put, put spread and collar side by side at equal delta."""
         return super().post(request)

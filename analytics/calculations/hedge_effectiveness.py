@@ -25,7 +25,7 @@ from analytics.calculations.inputs import (
     no_positions,
     portfolio_input_facts,
 )
-from analytics.calculations.measures import MAX_WINDOW, Request, Submission, details_of, uid_of
+from analytics.calculations.measures import Request, Submission, details_of, uid_of
 from analytics.calculations.outputs import Json, Outcome, Unanswerable, warning
 from analytics.engine.errors import EngineError
 from analytics.engine.hedge import (
@@ -89,15 +89,7 @@ class HedgeEffectiveness:
 
     def normalize(self, submission: Submission, params: Mapping[str, Any]) -> Json:
         given = {**DEFAULTS, **{name: value for name, value in params.items() if value is not None}}
-        if submission.portfolio is None:
-            submission.refuse("", "invalid-request", "hedge-effectiveness needs a portfolio.")
-        if not MIN_OBS <= given["window"] <= MAX_WINDOW:
-            submission.refuse(
-                "window",
-                "bad-window",
-                f"window is {MIN_OBS} to {MAX_WINDOW} sessions.",
-                given["window"],
-            )
+        submission.check_book_and_window(self.kind, given["window"])
         if given["policy"] not in POLICIES:
             submission.refuse(
                 "policy",

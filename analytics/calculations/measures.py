@@ -40,6 +40,16 @@ class Submission:
         )
         return {at: found[name] for at, name in names.items()}
 
+    def check_book_and_window(self, kind: str, window: int) -> Portfolio:
+        """The portfolio asked about, for a window of sessions that can be served."""
+        if self.portfolio is None:
+            self.refuse("", "invalid-request", f"{kind} needs a portfolio.")
+        if not MIN_OBS <= window <= MAX_WINDOW:
+            self.refuse(
+                "window", "bad-window", f"window is {MIN_OBS} to {MAX_WINDOW} sessions.", window
+            )
+        return self.portfolio
+
     def refuse(self, at: str, code: str, message: str, value: Any = None, **more: Any) -> NoReturn:
         """Raise for one member of the unit."""
         raise InvalidRequest(

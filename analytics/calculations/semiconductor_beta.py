@@ -22,7 +22,6 @@ from analytics.calculations.inputs import (
     proxy_warning,
 )
 from analytics.calculations.measures import (
-    MAX_WINDOW,
     MIN_OBS,
     Request,
     Submission,
@@ -90,16 +89,7 @@ class SemiconductorBeta:
 
     def normalize(self, submission: Submission, params: Mapping[str, Any]) -> Json:
         given = {**DEFAULTS, **{name: value for name, value in params.items() if value is not None}}
-        portfolio = submission.portfolio
-        if portfolio is None:
-            submission.refuse("", "invalid-request", "semiconductor-beta needs a portfolio.")
-        if not MIN_OBS <= given["window"] <= MAX_WINDOW:
-            submission.refuse(
-                "window",
-                "bad-window",
-                f"window is {MIN_OBS} to {MAX_WINDOW} sessions.",
-                given["window"],
-            )
+        portfolio = submission.check_book_and_window(self.kind, given["window"])
         names: dict[str, str] = {at: given[at] for at in ("benchmark", "market") if at in given}
         found = submission.resolve(names)
         benchmark = found.get("benchmark", portfolio.benchmark)

@@ -21,7 +21,7 @@ from analytics.calculations.inputs import (
     no_positions,
     portfolio_input_facts,
 )
-from analytics.calculations.measures import MAX_WINDOW, MIN_OBS, Request, Submission
+from analytics.calculations.measures import MIN_OBS, Request, Submission
 from analytics.calculations.outputs import Json, Outcome, Unanswerable, warning
 from analytics.engine.concentration import concentration
 from analytics.engine.errors import EngineError
@@ -68,15 +68,7 @@ class TailRiskMeasure:
 
     def normalize(self, submission: Submission, params: Mapping[str, Any]) -> Json:
         given = {**DEFAULTS, **{name: value for name, value in params.items() if value is not None}}
-        if submission.portfolio is None:
-            submission.refuse("", "invalid-request", "tail-risk needs a portfolio.")
-        if not MIN_OBS <= given["window"] <= MAX_WINDOW:
-            submission.refuse(
-                "window",
-                "bad-window",
-                f"window is {MIN_OBS} to {MAX_WINDOW} sessions.",
-                given["window"],
-            )
+        submission.check_book_and_window(self.kind, given["window"])
         return {**given, "confidence_levels": sorted(set(given["confidence_levels"]))}
 
     def requirements(self, params: Json) -> Requirements:  # noqa: ARG002  # the book is enough
