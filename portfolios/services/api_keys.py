@@ -29,6 +29,8 @@ SCOPES = (
     "analyses:run",
     "analyses:read",
     "reports:read",
+    "webhooks:manage",
+    "audit:read",
 )
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _PREFIX = "rk_live"
