@@ -267,7 +267,10 @@ class UnitResultSerializer(serializers.Serializer):  # type: ignore[type-arg]  #
 class RunSummarySerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
     id = serializers.CharField()
     kind = serializers.ChoiceField(choices=Run.Kind.choices)
-    status = serializers.ChoiceField(choices=Run.Status.choices)
+    status = serializers.ChoiceField(
+        choices=Run.Status.choices,
+        help_text="`succeeded`: every unit is `ok`; `partial`: some are; `failed`: none is.",
+    )
     version = serializers.IntegerField(help_text="Counts changes; for `since_version`.")
     portfolio = serializers.CharField(allow_null=True)
     as_of = serializers.DateField()

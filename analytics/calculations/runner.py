@@ -129,18 +129,20 @@ def run_settle(run_id: uuid.UUID) -> None:
         cursor.execute(_SETTLE, {"run": run_id, "channel": channel_of(run_id)})
 
 
-#: Counts are taken by a statement of its own, which sees what was committed before the lock.
+#: Counts are taken by a statement of its own, which sees what was committed before the lock. A
+#: unit counts as answered if it has its numbers; one with a problem in their place does not.
 _SETTLE = """
 WITH units AS (
-    SELECT count(*) FILTER (WHERE state IN ('queued', 'running')) AS open,
-           count(*) FILTER (WHERE state = 'done') AS done,
+    SELECT count(*) FILTER (WHERE unit.state IN ('queued', 'running')) AS open,
+           count(*) FILTER (WHERE result.status = 'ok') AS answered,
            count(*) AS total
-    FROM analytics_unit WHERE run_id = %(run)s
+    FROM analytics_unit unit LEFT JOIN analytics_result result ON result.unit_id = unit.id
+    WHERE unit.run_id = %(run)s
 ), settled AS (
     UPDATE analytics_run SET version = version + 1,
         status = CASE WHEN open > 0 THEN status
-                      WHEN done = total THEN 'succeeded'
-                      WHEN done > 0 THEN 'partial'
+                      WHEN answered = total THEN 'succeeded'
+                      WHEN answered > 0 THEN 'partial'
                       ELSE 'failed' END,
         finished_at = CASE WHEN open = 0 THEN statement_timestamp() END
     FROM units

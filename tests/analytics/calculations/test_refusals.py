@@ -67,8 +67,10 @@ def answer(client: Client) -> Answer:
         drain(KINDS)
         with client_scope(client.pk):
             run = Run.objects.get(pk=outcome.run.pk)
-            assert run.status == Run.Status.SUCCEEDED
-            return json.loads(Result.objects.get(unit__run=run).body)
+            result = Result.objects.get(unit__run=run)
+            answered = result.status == Result.Status.OK
+            assert run.status == (Run.Status.SUCCEEDED if answered else Run.Status.FAILED)
+            return json.loads(result.body)
 
     return ask
 
@@ -106,6 +108,34 @@ def test_constant_benchmark_is_degenerate(
     assert (unit["status"], unit["result"]) == ("degenerate", None)
     assert unit["problem"]["code"] == "zero-variance"
     assert unit["problem"]["n_obs"] == 252
+
+
+@pytest.mark.parametrize(
+    ("benchmarks", "status"),
+    [
+        (("SOX", "SOX"), Run.Status.SUCCEEDED),
+        (("SOX", "FLAT"), Run.Status.PARTIAL),
+        (("FLAT", "FLAT"), Run.Status.FAILED),
+    ],
+)
+def test_run_succeeds_only_if_every_unit_has_its_numbers(
+    client: Client,
+    instruments: dict[str, Instrument],
+    benchmarks: tuple[str, str],
+    status: Run.Status,
+) -> None:
+    with operator_scope():
+        market_facts.add_instrument("FLAT", dict.fromkeys(SESSIONS, 100.0), kind="index")
+        data_version_bump(None)
+    held = book(client, instruments, NVDA="100").public_id
+    units = {f"unit{at}": {"benchmark": name} for at, name in enumerate(benchmarks)}
+    with client_scope(client.pk):
+        run = run_request(client=client, kind=BETA, portfolio_id=held, as_of=LAST, units=units).run
+    drain(KINDS)
+    with client_scope(client.pk):
+        run.refresh_from_db()
+        assert (run.status, run.units.count()) == (status, 2)
+        assert Result.objects.filter(unit__run=run).count() == 2
 
 
 def test_stale_price_fails_or_warns_as_asked(
