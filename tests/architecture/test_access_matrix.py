@@ -173,9 +173,7 @@ def _names(path: str) -> list[str]:
 
 def _ask(me: Side, method: str, path: str, names: Mapping[str, str], ref: str | None = None) -> Any:
     """Send the request of the matrix for these names, as `me`."""
-    address = "/" + re.sub(r"<str:(\w+)>", lambda found: names[found[1]], path)
-    if query := QUERIES.get((method, path)):
-        address += "?" + query.format(instrument=ref or me.names["instrument"])
+    address = _address(Side(me.caller, dict(names)), method, path, ref)
     headers: dict[str, Any] = {"If_Match": "*"}
     if method in ("POST", "PATCH"):
         headers["Idempotency_Key"] = f"k{next(_keys)}"
@@ -185,6 +183,14 @@ def _ask(me: Side, method: str, path: str, names: Mapping[str, str], ref: str | 
     body = BODIES.get((method, path))
     sent = body(ref or me.names["instrument"], me) if body else None
     return me.caller.send(method, address, sent, **headers)
+
+
+def _address(side: Side, method: str, path: str, ref: str | None = None) -> str:
+    """The address for a side's names, with the query that the method needs."""
+    address = "/" + re.sub(r"<str:(\w+)>", lambda found: side.names[found[1]], path)
+    if query := QUERIES.get((method, path)):
+        address += "?" + query.format(instrument=ref or side.names["instrument"])
+    return address
 
 
 def _plain(answer: Answer, *names: str) -> tuple[int, str]:
