@@ -20,12 +20,11 @@ from tests.architecture.test_access_matrix import (
     BODIES,
     CELLS,
     PAGED,
-    Side,
     _address,
     _list_address,
     _undone,
 )
-from tests.architecture.two_clients import side_create
+from tests.architecture.two_clients import Side, side_create
 from tests.callers import Answer
 from tests.sizes import every, sized
 
@@ -70,7 +69,7 @@ def ours() -> Side:
 def test_no_body_is_a_server_error(ours: Side, subtests: pytest.Subtests) -> None:
     total = 0
     for method, path in BODIES:
-        valid = BODIES[method, path](ours.names["instrument"], ours)
+        valid = _valid(ours, method, path)
         with subtests.test(f"{method} {path}"):
             for body in every(_mutants(valid), 9):
                 with _undone():
@@ -81,6 +80,11 @@ def test_no_body_is_a_server_error(ours: Side, subtests: pytest.Subtests) -> Non
                     _fair(answer, body)
                 total += 1
     assert total >= sized(250, 2_000)
+
+
+def _valid(side: Side, method: str, path: str) -> Any:
+    body = BODIES.get((method, path))
+    return body(side.names["instrument"], side) if body else None
 
 
 def _mutants(valid: Any) -> Iterator[str]:
@@ -137,12 +141,12 @@ def test_no_parameter_is_a_server_error(ours: Side, subtests: pytest.Subtests) -
 def test_no_header_is_a_server_error(ours: Side, subtests: pytest.Subtests) -> None:
     asked = [("GET", "v1/portfolios/<str:portfolio_id>"), ("POST", "v1/portfolios")]
     for method, path in asked:
-        body = BODIES.get((method, path), lambda *_: None)(ours.names["instrument"], ours)
+        body = _valid(ours, method, path)
         for name in HEADERS:
             with subtests.test(f"{method} {path}", header=name):
                 for text in every(HEADER_TEXTS, 4):
                     with _undone():
-                        named = {name.replace("-", "_"): text}
+                        named: dict[str, Any] = {name.replace("-", "_"): text}
                         answer = ours.caller.send(
                             method, _address(ours, method, path), body, **named
                         )
