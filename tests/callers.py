@@ -65,7 +65,7 @@ class Caller:
         # An exception that got past the problem handler must fail the test as itself.
         http = HttpClient(raise_request_exception=True)
         response = http.generic(method, path, data, content_type, headers=named)
-        content = b"" if response.streaming else response.content
+        content = response.getvalue()
         return Answer(response.status_code, dict(response.headers), content)
 
     def get(self, path: str, **headers: Any) -> Answer:

@@ -68,6 +68,7 @@ class ReportListView(ApiView):
         },
         sorts={"business_date": "business_date", "created_at": "created_at"},
         default_sort="-business_date",
+        row=ReportSerializer,
     )
 
     @extend_schema(operation_id="reports_list", responses=page_of(ReportSerializer))

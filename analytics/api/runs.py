@@ -81,6 +81,7 @@ class RunListView(ApiView):
         },
         sorts={"created_at": "created_at", "as_of": "as_of"},
         default_sort="-created_at",
+        row=RunSummarySerializer,
     )
 
     @extend_schema(operation_id="runs_list", responses=page_of(RunSummarySerializer))

@@ -8,6 +8,8 @@ A view declares, as plain class attributes:
 `max_json_nodes`       how many values a body may hold.
 `refusals`             {"GET": (409,)}: statuses beyond those that every view of the method has.
 `opens_scope`          False: the handler opens `client_scope` itself (long polls).
+`file_row`             what a row is where GET can be had as a file (`portfolios.api.exports`);
+                       lists say it in their `listing`.
 
 The handler runs inside one transaction that sees the caller's rows alone; an exception, or an
 answer of 400 and above, rolls it back. `after_commit` may replace the answer once the transaction
@@ -30,6 +32,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from portfolios.api.exports import FILE_RENDERERS, RowSerializer
 from portfolios.api.limits import MAX_JSON_NODES
 from portfolios.api.preconditions import quoted
 from portfolios.errors import InvalidRequest
@@ -65,6 +68,18 @@ class ApiView(APIView):
     idempotency_required: ClassVar[bool] = False
     max_json_nodes: ClassVar[int] = MAX_JSON_NODES
     opens_scope: ClassVar[bool] = True
+    file_row: ClassVar[RowSerializer | None] = None
+
+    @classmethod
+    def exported_row(cls) -> RowSerializer | None:
+        """What a row of this view's files is; None where GET answers with JSON alone."""
+        return cls.file_row or getattr(getattr(cls, "listing", None), "row", None)
+
+    def get_renderers(self) -> list[Any]:
+        renderers: list[Any] = super().get_renderers()
+        if self.request.method in ("GET", "HEAD") and self.exported_row() is not None:
+            renderers += [renderer() for renderer in FILE_RENDERERS]
+        return renderers
 
     @property
     def client(self) -> Client:

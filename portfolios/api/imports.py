@@ -71,6 +71,7 @@ class ImportListView(ApiView):
         },
         sorts={"created_at": "created_at"},
         default_sort="-created_at",
+        row=ImportSerializer,
     )
 
     @extend_schema(operation_id="imports_list", responses=page_of(ImportSerializer))
@@ -145,6 +146,7 @@ class ImportProblemListView(ApiView):
         filters={"code": Filter("code"), "column": Filter("column")},
         sorts={"row": "row"},
         default_sort="row",
+        row=ImportProblemSerializer,
     )
 
     @extend_schema(operation_id="imports_errors_list", responses=page_of(ImportProblemSerializer))

@@ -65,6 +65,7 @@ class InstrumentListView(ApiView):
         },
         sorts={"symbol": "symbol"},
         default_sort="symbol",
+        row=InstrumentSerializer,
     )
 
     @extend_schema(operation_id="instruments_list", responses=page_of(InstrumentSerializer))

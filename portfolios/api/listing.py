@@ -1,6 +1,7 @@
 """Lists: declared filters and orders, and pages by signed cursor.
 
-A view declares `listing = Listing(...)` and answers `list_response(request, listing, rows, body)`.
+A view declares `listing = Listing(...)` and answers `list_response(request, listing, rows, body)`;
+with `row=` the list can be had as a file too (`portfolios.api.exports`).
 Parameters that no filter names are refused with the nearest names; nothing is ignored. A cursor
 carries the key of the last row, so rows that come and go meanwhile are neither skipped nor
 repeated; it is signed, and holds for the same list, filters and order.
@@ -18,11 +19,18 @@ from urllib.parse import urlencode
 
 from django.core import signing
 from django.db.models import Q, QuerySet
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portfolios.api.exports import (
+    RowSerializer,
+    chosen_format,
+    file_response,
+    too_many_rows,
+)
 from portfolios.api.fields import plain_date, rfc3339
 from portfolios.errors import InvalidRequest
 from portfolios.models import ApiKey
@@ -30,6 +38,7 @@ from portfolios.models import ApiKey
 MAX_LIMIT = 1_000
 DEFAULT_LIMIT = 100
 MAX_VALUES = 100
+_FETCHED = 2_000
 _SALT = "riskapi.cursor"
 _PAGING = ("limit", "cursor", "sort")
 _SUFFIXES = ("gte", "lte", "gt", "lt")
@@ -93,6 +102,8 @@ class Listing:
     key: str = "id"
     #: Further parameters that the view reads itself: name to parser.
     extra: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
+    #: What a row is; with it the list can be had as a file too.
+    row: RowSerializer | None = None
 
     def parameters(self) -> list[str]:
         names = []
@@ -105,7 +116,15 @@ class Listing:
             if declared.ranges:
                 names.extend(f"{name}__{suffix}" for suffix in _SUFFIXES)
         paging = _PAGING if self.sorts else ("limit", "cursor")
-        return [*names, *self.extra, *paging]
+        return [*names, *self.extra, *paging, *(("format",) if self.row else ())]
+
+    def narrowing(self) -> list[str]:
+        """Parameters by which a list that is too long can be cut to size."""
+        return [
+            name
+            for name in self.parameters()
+            if name not in (*_PAGING, "format", "known_at") and not name.endswith("__in")
+        ]
 
 
 def page_of(
@@ -165,20 +184,26 @@ def list_response(
     body: Callable[[Any], Mapping[str, Any]],
     **echo: Any,
 ) -> Response:
-    """One page of `rows` (a `.values()` queryset with the sort columns and the key in it)."""
+    """A file of all rows where one was asked for, else one page of them.
+
+    `rows` is a `.values()` queryset with the sort columns and the key in it.
+    """
     refuse_unknown(request, listing.parameters())
     parameters = request.query_params
     rows = rows.filter(_conditions(parameters, listing))
     column, descending = _order(parameters.get("sort"), listing)
+    order = [column, listing.key] if column != listing.key else [listing.key]
+    sign = "-" if descending else ""
+    rows = rows.order_by(*(sign + name for name in order))
+    if chosen_format(request) is not None:
+        return _as_file(request, listing, rows, body, echo)  # type: ignore[return-value]  # DRF sends any
     limit = _limit(parameters.get("limit"))
     fingerprint = _fingerprint(request)
     if cursor := parameters.get("cursor"):
         rows = rows.filter(
             _after(_open(cursor, fingerprint), column, listing.key, descending=descending)
         )
-    order = [column, listing.key] if column != listing.key else [listing.key]
-    sign = "-" if descending else ""
-    page = list(rows.order_by(*(sign + name for name in order))[: limit + 1])
+    page = list(rows[: limit + 1])
     has_more = len(page) > limit
     page = page[:limit]
     next_cursor = next_url = None
@@ -202,6 +227,30 @@ def list_response(
             **echo,
         },
         headers=headers,
+    )
+
+
+def _as_file(
+    request: Request,
+    listing: Listing,
+    rows: QuerySet[Any, Any],
+    body: Callable[[Any], Mapping[str, Any]],
+    echo: Mapping[str, Any],
+) -> HttpResponseBase:
+    """All rows at once, in the list's order; as many as a file may have."""
+    form = chosen_format(request)
+    assert form is not None  # noqa: S101  # the caller has looked
+    assert listing.row is not None  # noqa: S101  # else no file could have been chosen
+    for name in ("limit", "cursor"):
+        if (given := request.query_params.get(name)) is not None:
+            raise _bad(name, given[:100], "A file holds the whole list; narrow it by its filters.")
+    if rows.order_by()[: form.max_rows + 1].count() > form.max_rows:
+        raise too_many_rows(form, listing.narrowing())
+    return file_response(
+        request,
+        listing.row,
+        lambda: map(body, rows.iterator(chunk_size=_FETCHED)),
+        **echo,
     )
 
 

@@ -74,6 +74,7 @@ class PriceListView(ApiView):
         sorts={"session": "session"},
         default_sort="session",
         key="session",
+        row=PriceSerializer,
         extra={
             "instrument": text,
             "adjusted": one_of("none", "split", "total_return"),
@@ -86,6 +87,7 @@ class PriceListView(ApiView):
         responses=page_of(
             PriceSerializer,
             instrument=InstrumentRefSerializer(),
+            currency=serializers.CharField(help_text="Of the prices."),
             synthetic=serializers.BooleanField(help_text="Made by a model, not by a market."),
             adjusted=serializers.CharField(),
             known_at=serializers.DateTimeField(),
@@ -108,6 +110,7 @@ class PriceListView(ApiView):
             rows,
             _price_body(self.client, instrument, adjusted, known_at),
             instrument={"id": instrument.public_id, "symbol": instrument.symbol},
+            currency=instrument.currency,
             synthetic=instrument.is_synthetic,
             adjusted=adjusted,
             known_at=known_at or datetime.now(UTC),
@@ -131,6 +134,7 @@ class FxRateListView(ApiView):
         sorts={"session": "session"},
         default_sort="session",
         extra={"known_at": instant},
+        row=FxRateSerializer,
     )
 
     @extend_schema(operation_id="fx_rates_list", responses=page_of(FxRateSerializer))
@@ -168,6 +172,7 @@ class CorporateActionListView(ApiView):
         sorts={"ex_date": "ex_date"},
         default_sort="ex_date",
         extra={"instrument": text, "known_at": instant},
+        row=CorporateActionSerializer,
     )
 
     @extend_schema(

@@ -57,6 +57,7 @@ class PortfolioListView(ApiView):
         },
         sorts={"name": "name", "created_at": "created_at"},
         default_sort="name",
+        row=PortfolioSerializer,
     )
 
     @extend_schema(operation_id="portfolios_list", responses=page_of(PortfolioSerializer))

@@ -112,6 +112,7 @@ class PositionSetListView(ApiView):
         filters={"as_of": Filter("as_of", calendar_date, ranges=True)},
         sorts={"as_of": "as_of", "recorded_at": "recorded_at"},
         default_sort="-as_of",
+        row=PositionSetSummarySerializer,
     )
 
     @extend_schema(

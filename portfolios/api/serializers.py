@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework import serializers
 
 from portfolios.api.fields import (
@@ -325,6 +327,18 @@ class CalendarSerializer(serializers.Serializer):  # type: ignore[type-arg]  # d
     sessions = serializers.ListField(child=serializers.DateField())
 
 
+class ImportRowsSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    """in = accepted + rejected, always."""
+
+    accepted = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    changed = serializers.IntegerField(help_text="Accepted rows that differed from those on file.")
+
+    def get_fields(self) -> dict[str, Any]:
+        # `in` is a word of the language, so it cannot be declared like the others.
+        return {"in": serializers.IntegerField(), **super().get_fields()}
+
+
 class ImportSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
     id = serializers.CharField()
     filename = serializers.CharField()
@@ -333,7 +347,7 @@ class ImportSerializer(serializers.Serializer):  # type: ignore[type-arg]  # des
     mode = serializers.ChoiceField(choices=Import.Mode.choices)
     dry_run = serializers.BooleanField()
     sha256 = serializers.CharField()
-    rows = serializers.DictField(child=serializers.IntegerField())
+    rows = ImportRowsSerializer()
     notes = serializers.ListField(child=serializers.JSONField())
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)

@@ -15,7 +15,10 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from portfolios.api.base import KEYED_METHODS, ApiView
+from portfolios.api.exports import FORMAT_NAMES, RowSerializer, columns_of
 from portfolios.api.listing import MAX_LIMIT, Listing, boolean, calendar_date, instant
+from portfolios.exports import FORMATS
+from riskapi.api.renderers import JsonRenderer
 
 Direction = Literal["request", "response"]
 
@@ -101,6 +104,10 @@ class ProblemSerializer(serializers.Serializer):  # type: ignore[type-arg]  # de
     retryable = serializers.BooleanField()
 
 
+_AS_FILE = (
+    "As a file with the whole result: `format=csv`, `parquet`, `arrow` or `xlsx`, or the media type"
+    " in `Accept` (`format` decides where both are given)."
+)
 _STATUSES = {
     400: "Malformed: unknown field or parameter, bad value, bad JSON.",
     401: "No key, or not a live one.",
@@ -132,6 +139,9 @@ class ProblemAutoSchema(AutoSchema):
     def get_description(self) -> str:  # type: ignore[override]  # as the base class has it
         text = super().get_description() or ""
         scope = self._scope()
+        if (row := self._file_row()) is not None:
+            columns = ", ".join(f"`{column.name}`" for column in columns_of(row))
+            text = f"{text}\n\n{_AS_FILE} Columns: {columns}."
         return f"{text}\n\nScope: `{scope}`." if scope else text
 
     def get_tags(self) -> list[str]:
@@ -164,6 +174,9 @@ class ProblemAutoSchema(AutoSchema):
 
     def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        if self._file_row() is not None:
+            binary = {"schema": {"type": "string", "format": "binary"}}
+            bodies["200"]["content"] |= {form.media_type: binary for form in FORMATS}
         for status in self._refusals():
             bodies.setdefault(
                 str(status),
@@ -177,6 +190,15 @@ class ProblemAutoSchema(AutoSchema):
                 },
             )
         return bodies
+
+    def map_renderers(self, attribute: str) -> list[Any]:
+        # Answers are JSON; files are described beside them.
+        return [getattr(JsonRenderer, attribute)]
+
+    def _file_row(self) -> RowSerializer | None:
+        if self.method != "GET" or not isinstance(self.view, ApiView):
+            return None
+        return self.view.exported_row()
 
     def _scope(self) -> str | None:
         scope: str | None = getattr(self.view, "required_scopes", {}).get(self.method)
@@ -193,7 +215,7 @@ class ProblemAutoSchema(AutoSchema):
         refusals += getattr(self.view, "refusals", {}).get(self.method, ())
         listing: Listing | None = getattr(self.view, "listing", None)
         asked = {*self._own_parameters(), *(listing.extra if listing else ())}
-        if asked & {"as_of", "instrument"}:
+        if asked & {"as_of", "instrument"} or self._file_row() is not None:
             refusals.append(422)
         return sorted(set(refusals))
 
@@ -208,6 +230,8 @@ class ProblemAutoSchema(AutoSchema):
         listing: Listing | None = getattr(self.view, "listing", None)
         if self.method == "GET" and listing is not None:
             found += _list_parameters(listing)
+        if self._file_row() is not None:
+            found.append(OpenApiParameter("format", str, enum=list(FORMAT_NAMES)))
         if self.method in KEYED_METHODS:
             found.append(
                 OpenApiParameter(
@@ -234,6 +258,8 @@ class ProblemAutoSchema(AutoSchema):
 def _list_parameters(listing: Listing) -> list[OpenApiParameter]:
     found = []
     for name in listing.parameters():
+        if name == "format":
+            continue  # of every view with files
         if name == "limit":
             limits = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}
             found.append(OpenApiParameter(name, limits, description="100 without."))

