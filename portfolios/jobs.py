@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
+import select
+import socket
 import threading
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from typing import Any
 
 from django.db import DatabaseError, connection
-from django.db.models import Q
-from django.db.models.functions import Now
 
 from portfolios import leases
+from portfolios.hints import CHANNEL
 from portfolios.models.leased import LeasedJob
 from portfolios.tenancy import operator_scope
 
-#: How long a worker waits for a hint before it looks at the tables by itself.
+#: How long a worker waits to be told of work before it looks at the tables by itself.
 POLL_SECONDS = 2.0
 _BATCH = 16
 
@@ -75,13 +76,8 @@ def drain(kinds: Sequence[JobKind], *, until: threading.Event | None = None) -> 
     return total
 
 
-def sweep(kinds: Sequence[JobKind], *, rehint_after: timedelta) -> bool:
-    """Give up what failed its last attempt, and say whether workers should be woken.
-
-    Woken for work that was never hinted, or so long ago that the hint must have been lost; each
-    such job is marked as hinted, so one that waits behind others costs a hint now and then.
-    """
-    wanted = False
+def sweep(kinds: Sequence[JobKind]) -> None:
+    """Give up what failed its last attempt: it kills workers or never ends."""
     for kind in kinds:
         with operator_scope():
             given_up = leases.quarantine_exhausted(kind.model)
@@ -89,69 +85,66 @@ def sweep(kinds: Sequence[JobKind], *, rehint_after: timedelta) -> bool:
                 kind.quarantined(given_up)
         if given_up:
             logger.error("quarantined %s %s", kind.model.__name__, [str(pk) for pk in given_up])
-        with operator_scope():
-            silent = kind.model._default_manager.filter(
-                leases.claimable(), Q(hinted_at=None) | Q(hinted_at__lt=Now() - rehint_after)
-            )
-            wanted |= bool(silent.update(hinted_at=Now()))
-    return wanted
 
 
 class WorkLoop(threading.Thread):
-    """The one place of a worker process that does jobs: on a hint, and every few seconds anyhow.
+    """The one place of a worker process that does jobs: when told to, and every few seconds anyhow.
 
-    Hints only wake it. A worker whose broker connection is deaf or whose broker is dead therefore
-    goes on working, only later by up to the polling interval; and a database connection belongs to
-    this thread alone, whatever Celery does around its tasks.
+    The database tells it, on the connection that the loop works with, which belongs to this thread
+    alone, whatever Celery does around its tasks. A notification only wakes it: what it was told of
+    while it was connecting or at work it finds in the tables, and a job whose worker died, or whose
+    time has come, is told by nobody.
     """
 
     def __init__(self, kinds: Sequence[JobKind], *, poll_seconds: float = POLL_SECONDS) -> None:
         super().__init__(name="work-loop", daemon=True)
         self._kinds = tuple(kinds)
         self._poll_seconds = poll_seconds
-        self._wake = threading.Event()
         self._stop_now = threading.Event()
-        self._idle = threading.Condition()
-        self._rounds_begun = 0
-        self._rounds_ended = 0
-
-    def wake(self, patience: float) -> None:
-        """Have the tables looked at, and return when a round begun after this call has ended."""
-        with self._idle:
-            wanted = self._rounds_begun + 1
-            self._wake.set()
-            self._idle.wait_for(lambda: self._rounds_ended >= wanted, patience)
+        self._end, self._ended = socket.socketpair()
+        self._listening: Any = None
 
     def stop(self, patience: float) -> None:
         """End after the job at hand; what is unfinished after `patience` is left to its lease."""
         self._stop_now.set()
-        self._wake.set()
+        self._end.close()
         self.join(patience)
 
     def run(self) -> None:
-        connection.settings_dict = {
-            **connection.settings_dict,
-            "CONN_MAX_AGE": None,
-            "CONN_HEALTH_CHECKS": True,
-        }
+        connection.settings_dict = {**connection.settings_dict, "CONN_MAX_AGE": None}
         while not self._stop_now.is_set():
-            self._wake.wait(self._poll_seconds)
-            self._wake.clear()
-            with self._idle:
-                self._rounds_begun += 1
-            self._round()
-            with self._idle:
-                self._rounds_ended = self._rounds_begun
-                self._idle.notify_all()
+            try:
+                self._listen()
+                drain(self._kinds, until=self._stop_now)
+                self._wait()
+            except DatabaseError:
+                # A restart of the database: the next round opens a new connection.
+                logger.warning("database not reachable, trying again", exc_info=True)
+                connection.close()
+                self._stop_now.wait(self._poll_seconds)
+            except Exception:  # the loop must outlive any job; the job's lease brings it back
+                logger.exception("a job failed outside of its own error handling")
+                self._stop_now.wait(self._poll_seconds)
         connection.close()
+        self._ended.close()
 
-    def _round(self) -> None:
-        try:
-            connection.close_if_unusable_or_obsolete()
-            drain(self._kinds, until=self._stop_now)
-        except DatabaseError:
-            # A restart of the database: the next round opens a new connection.
-            logger.warning("database not reachable, trying again", exc_info=True)
-            connection.close()
-        except Exception:  # the loop must outlive any job; the job's lease brings it back
-            logger.exception("a job failed outside of its own error handling")
+    def _listen(self) -> None:
+        """Hear of work from here on, before the tables are looked at, so that none is missed."""
+        connection.ensure_connection()
+        if self._listening is not connection.connection:
+            with connection.cursor() as cursor:
+                cursor.execute(f"LISTEN {CHANNEL}")
+            self._listening = connection.connection
+
+    def _wait(self) -> None:
+        """Until there is work, the loop is to end, or the tables should be looked at anyhow."""
+        if self._listening is not connection.connection or self._was_told():
+            return
+        sockets = connection.connection.fileno(), self._ended.fileno()
+        select.select(sockets, [], [], self._poll_seconds)
+        self._was_told()  # read, or told again; a connection that was cut says so here
+
+    def _was_told(self) -> bool:
+        """Take the notifications that have come; raises DatabaseError for a dead connection."""
+        with connection.wrap_database_errors:
+            return bool(list(connection.connection.notifies(timeout=0)))

@@ -1,8 +1,9 @@
 """The Celery application: `celery -A riskapi.celery worker`.
 
-A message carries no work, it wakes a worker child, whose loop takes jobs from the tables. The
-parent imports everything heavy before it forks, so children share those pages, but opens no
-database connection and does no linear algebra there: neither survives a fork.
+The jobs are rows: every child runs a loop that takes them from the tables, told by the database
+when there are new ones. What the broker brings is the scheduler's tick. The parent imports
+everything heavy before it forks, so children share those pages, but opens no database connection
+and does no linear algebra there: neither survives a fork.
 """
 
 from __future__ import annotations
@@ -13,16 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
 
-from portfolios.hints import WAKE_TASK
 from riskapi import env
 
 if TYPE_CHECKING:
     from portfolios.jobs import WorkLoop
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "riskapi.settings")
-
-#: How long a hint holds its child; Celery gives further hints to the other children meanwhile.
-_PATIENCE_SECONDS = 30.0
 
 if "worker" in sys.argv:
     # One thread of arithmetic per child. Here and in no signal: Celery loads Django, and with it
@@ -34,13 +31,6 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 _loop: WorkLoop | None = None
-
-
-@app.task(name=WAKE_TASK)
-def wake() -> None:
-    """Have this child look at the tables now."""
-    if _loop is not None:
-        _loop.wake(_PATIENCE_SECONDS)
 
 
 @signals.worker_process_init.connect

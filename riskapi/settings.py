@@ -171,7 +171,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     # Publishing connects once or fails; the worker's own reconnecting is not governed by this.
     "max_retries": 0,
 }
-# A hint that cannot be sent is dropped at once: the relay finds the row in the outbox.
+# A tick that cannot be sent is dropped at once: the next one comes in a minute.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = "UTC"

@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
@@ -69,7 +68,7 @@ def queue_reports(
         # Of two schedulers inserting at once, each gets back only the rows that were its own.
         ids = [report.pk for report in wanted]
         inserted = list(Report.objects.filter(pk__in=ids).values_list("pk", flat=True))
-        transaction.on_commit(wake_workers)
+        wake_workers()
     return inserted
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 
-from django.db import transaction
-
 from analytics.models import Report
 from analytics.selectors.reports import report_list_for_client
 from portfolios.hints import wake_workers
@@ -39,5 +37,5 @@ def report_rerun(
         request_id=request_id,
         detail={"business_date": business_date.isoformat(), "revision": revised.revision},
     )
-    transaction.on_commit(wake_workers)
+    wake_workers()
     return revised, True

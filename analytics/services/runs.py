@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import F, Max
 from django.db.models.functions import Now
 
@@ -30,8 +30,6 @@ from portfolios.services.audit import audit_record
 from portfolios.tenancy import client_scope
 
 MAX_UNITS = 200
-#: Children of one worker: more hints than that wake nobody else.
-_HINTS = 2
 #: Waiting requests of one process.
 MAX_WAITING = 16
 _waiting = threading.BoundedSemaphore(MAX_WAITING)
@@ -65,8 +63,8 @@ def run_request(
     """Accept a request: run, units, outbox and audit rows in the caller's transaction.
 
     The same request on the same facts is the same run, unless `force` asks for another attempt.
-    Workers are woken after the commit; if that fails they find the rows themselves. With `listen`
-    the connection hears of a new run from the commit on, for `run_wait`.
+    Workers hear of it with the commit. With `listen` so does this connection, from then on, of
+    every change of a new run, for `run_wait`.
     """
     measure = MEASURES[kind]
     portfolio = portfolio_get_for_client(client, portfolio_id) if portfolio_id else None
@@ -109,7 +107,7 @@ def run_request(
     if listen:
         with connection.cursor() as cursor:
             cursor.execute(f"LISTEN {connection.ops.quote_name(channel_of(run.pk))}")
-    transaction.on_commit(lambda: wake_workers(min(len(params), _HINTS)))
+    wake_workers()
     return RunRequestOutcome(run, created=True, units=made)
 
 

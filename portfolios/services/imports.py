@@ -66,7 +66,7 @@ def import_accept(
     existing = same.exclude(status=Import.Status.FAILED).order_by("id").first()
     if existing is not None:
         return existing, False
-    transaction.on_commit(wake_workers)
+    wake_workers()
     imported = Import.objects.create(
         client=client,
         filename=name,

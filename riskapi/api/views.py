@@ -43,7 +43,7 @@ def healthz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  # Django's s
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
     """Requests can be served: the database is there and migrated. Without the broker they are
-    accepted all the same, and found by the sweep: degraded, and ready."""
+    accepted and computed all the same, but no night is begun: degraded, and ready."""
     checks = {"database": "ok", "migrations": "ok", "broker": "ok"}
     try:
         with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""`manage.py relay`: wakes workers for what was not hinted, and gives up what breaks them."""
+"""`manage.py relay`: settles the outbox, and gives up jobs that break their workers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import logging
 import signal
 import threading
 from argparse import ArgumentParser
-from datetime import timedelta
 from types import FrameType
 from typing import Any
 
@@ -16,17 +15,13 @@ from django.db.models.functions import Now
 
 from analytics.models import OutboxMessage
 from analytics.tasks import KINDS
-from portfolios.hints import wake_workers
 from portfolios.jobs import sweep
 from portfolios.services.idempotency import idempotency_purge
 from portfolios.tenancy import operator_scope
 
 #: Chosen once at random; whoever holds this session lock is the relay.
 _LOCK = 7_420_311_905
-_WORK = "run.queued"
 _OUTBOX_BATCH = 1000
-_HINTS = 4
-_REHINT_AFTER = timedelta(seconds=30)
 _LONGEST_BACK_OFF = 10.0
 _PURGE_EVERY = 3600.0
 
@@ -40,7 +35,7 @@ class Command(BaseCommand):
     back when its holder's connection ends.
     """
 
-    help = "Empty the outbox, wake workers for waiting jobs, quarantine what keeps failing."
+    help = "Empty the outbox, quarantine jobs that keep failing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="One pass, then end.")
@@ -90,29 +85,15 @@ def run_relay(stopping: threading.Event, *, tick: float, sweep_every: float) -> 
 
 
 def drain_outbox() -> int:
-    """Send what transactions left to be sent; how many messages are settled.
-
-    Hints that the broker does not take stay. Events have no receivers yet and are settled.
-    """
+    """Settle what transactions left to be told; how many messages. Nobody asks for them yet."""
     with operator_scope():
-        unsent = list(
-            OutboxMessage.objects.filter(sent_at=None)
-            .order_by("pk")
-            .values_list("pk", "topic")[:_OUTBOX_BATCH]
-        )
-    hints = sum(topic == _WORK for _, topic in unsent)
-    delivered = not hints or wake_workers(min(hints, _HINTS))
-    settled = [pk for pk, topic in unsent if delivered or topic != _WORK]
-    if settled:
-        with operator_scope():
-            OutboxMessage.objects.filter(pk__in=settled).update(sent_at=Now())
-    return len(settled)
+        unsent = OutboxMessage.objects.filter(sent_at=None).order_by("pk")[:_OUTBOX_BATCH]
+        return OutboxMessage.objects.filter(pk__in=unsent.values("pk")).update(sent_at=Now())
 
 
 def sweep_jobs() -> None:
-    """Wake workers for jobs that nobody was told of, or whose worker died."""
-    if sweep(KINDS, rehint_after=_REHINT_AFTER):
-        wake_workers(_HINTS)
+    """Give up jobs that failed their last attempt."""
+    sweep(KINDS)
 
 
 def purge() -> None:

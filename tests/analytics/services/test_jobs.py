@@ -17,7 +17,6 @@ from analytics.calculations import runner
 from analytics.calculations.outputs import Outcome
 from analytics.management.commands import relay
 from analytics.models import OutboxMessage, Result, Run, Unit
-from analytics.services import runs
 from analytics.services.runs import run_cancel, run_request, run_wait
 from analytics.tasks import KINDS, UNIT
 from portfolios import leases
@@ -151,7 +150,7 @@ def test_broken_unit_is_given_up_and_the_rest_served(
     drain(KINDS)
     assert unit_of(run, "bad").attempt == leases.MAX_ATTEMPTS
     assert fresh(run).status == Run.Status.RUNNING
-    sweep(KINDS, rehint_after=leases.LEASE)
+    sweep(KINDS)
     assert unit_of(run, "bad").state == Unit.State.QUARANTINED
     assert fresh(run).status == Run.Status.PARTIAL
 
@@ -211,49 +210,11 @@ def test_refused_request_leaves_nothing(submit: Submit) -> None:
         assert not AuditEvent.objects.filter(action="run.requested").exists()
 
 
-@pytest.fixture
-def hints(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Counts of hints the relay sent, the broker being well."""
-    sent: list[int] = []
-
-    def wake(count: int = 1) -> bool:
-        sent.append(count)
-        return True
-
-    monkeypatch.setattr(relay, "wake_workers", wake)
-    return sent
-
-
 @pytest.mark.django_db
-def test_relay_empties_the_outbox(submit: Submit, hints: list[int]) -> None:
+def test_relay_empties_the_outbox(submit: Submit) -> None:
     submit()
     assert relay.drain_outbox() == 1
-    assert hints == [1]
     assert relay.drain_outbox() == 0
-
-
-@pytest.mark.django_db
-def test_outbox_keeps_hints_a_dead_broker_refuses(
-    submit: Submit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    submit()
-    monkeypatch.setattr(relay, "wake_workers", lambda _: False)
-    assert relay.drain_outbox() == 0
-    with operator_scope():
-        assert OutboxMessage.objects.filter(sent_at=None).count() == 1
-
-
-@pytest.mark.django_db
-def test_sweep_wakes_for_expired_leases_once_in_a_while(submit: Submit, hints: list[int]) -> None:
-    unit = unit_of(submit())
-    with operator_scope():
-        leases.claim(Unit, unit.pk)
-    relay.sweep_jobs()
-    assert hints == []
-    expire(unit)
-    relay.sweep_jobs()
-    relay.sweep_jobs()
-    assert len(hints) == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -336,18 +297,44 @@ def test_two_equal_requests_at_once_are_one_run(client: Client, submit: Submit) 
     assert len(set(made)) == 1
 
 
+@pytest.fixture
+def deaf_to_time() -> Iterator[WorkLoop]:
+    """A loop that looks by itself only after the test would have given up."""
+    started = WorkLoop(KINDS, poll_seconds=60)
+    started.start()
+    yield started
+    started.stop(10)
+    assert not started.is_alive(), "the loop did not end when told to"
+
+
 @pytest.mark.django_db(transaction=True)
-def test_hint_comes_after_the_commit(
-    client: Client, portfolio: Portfolio, monkeypatch: pytest.MonkeyPatch
+def test_workers_are_told_of_work_when_it_is_committed(
+    client: Client, submit: Submit, deaf_to_time: WorkLoop
 ) -> None:
-    inside: list[bool] = []
-    monkeypatch.setattr(runs, "wake_workers", lambda _: inside.append(connection.in_atomic_block))
+    first = submit()
+    assert run_wait(first.pk, client.pk, 10) == Run.Status.SUCCEEDED
     with client_scope(client.pk):
-        run_request(
-            client=client,
-            kind=Run.Kind.SEMICONDUCTOR_BETA,
-            portfolio_id=portfolio.public_id,
-            units={"main": {}},
-        )
-        assert inside == []
-    assert inside == [False]
+        second = submit(force=True)
+        time.sleep(0.3)  # long enough for a loop that was told too early to look and find nothing
+    assert run_wait(second.pk, client.pk, 10) == Run.Status.SUCCEEDED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_loop_told_while_at_work_looks_again(
+    client: Client, submit: Submit, deaf_to_time: WorkLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = runner.compute_unit
+    at_work, go_on = threading.Event(), threading.Event()
+
+    def compute(unit: Unit) -> Outcome:
+        at_work.set()
+        go_on.wait(10)
+        return real(unit)
+
+    monkeypatch.setattr(runner, "compute_unit", compute)
+    first = submit()
+    assert at_work.wait(10)
+    second = submit(force=True)
+    go_on.set()
+    for run in (first, second):
+        assert run_wait(run.pk, client.pk, 10) == Run.Status.SUCCEEDED
