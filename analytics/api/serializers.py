@@ -14,6 +14,7 @@ from portfolios.api.fields import (
     InstantField,
     NameField,
     PlainDateField,
+    PortfolioRefField,
     RealField,
     StrictSerializer,
     TextField,
@@ -272,7 +273,7 @@ class RunSummarySerializer(serializers.Serializer):  # type: ignore[type-arg]  #
         help_text="`succeeded`: every unit is `ok`; `partial`: some are; `failed`: none is.",
     )
     version = serializers.IntegerField(help_text="Counts changes; for `since_version`.")
-    portfolio = serializers.CharField(allow_null=True)
+    portfolio = PortfolioRefField(allow_null=True)
     as_of = serializers.DateField()
     known_at = serializers.DateTimeField()
     method_version = serializers.CharField()

@@ -34,7 +34,8 @@ from rest_framework.views import APIView
 
 from portfolios.api.exports import FILE_RENDERERS, RowSerializer
 from portfolios.api.limits import MAX_JSON_NODES
-from portfolios.api.preconditions import quoted
+from portfolios.api.preconditions import not_modified, quoted
+from portfolios.api.shaping import SHAPING, Shape, answer_of, shape_asked
 from portfolios.errors import InvalidRequest
 from portfolios.models import ApiKey, Client
 from portfolios.services.idempotency import idempotency_replay, idempotency_store, is_valid_key
@@ -96,6 +97,12 @@ class ApiView(APIView):
         return str(getattr(self.request, "request_id", ""))
 
     @property
+    def common_parameters(self) -> tuple[str, ...]:
+        """Query parameters that the handler need not know."""
+        asked = self.request.method in ("GET", "HEAD") and answer_of(type(self)) is not None
+        return SHAPING if asked else ()
+
+    @property
     def key(self) -> ApiKey:
         """The key the caller showed."""
         key = self.request.auth
@@ -148,14 +155,24 @@ class ApiView(APIView):
 
     def _handle(self, handler: Callable[..., Any], request: Request) -> Response:
         untouched = handler in (self.http_method_not_allowed, self.options)
+        reads = request.method in ("GET", "HEAD") and not untouched
+        shape = shape_asked(request, type(self)) if reads else None
         if untouched or request.auth is None or not self.opens_scope:
-            return handler(request, *self.args, **self.kwargs)  # type: ignore[no-any-return]  # a view method
+            response: Response = handler(request, *self.args, **self.kwargs)
+            if shape is None:
+                return response
+            if request.auth is None:
+                return self._shaped(request, response, shape)
+            with client_scope(self.client.id, statement_timeout=STATEMENT_TIMEOUT):
+                return self._shaped(request, response, shape)
         key = self._idempotency_key(request)
         # Whole before the transaction: a body that trickles in must not hold a connection.
         sent = self._received(request)
         with client_scope(self.client.id, statement_timeout=STATEMENT_TIMEOUT):
             if key is None:
                 response = handler(request, *self.args, **self.kwargs)
+                if shape is not None:
+                    response = self._shaped(request, response, shape)
                 # Inside the transaction: an answer that cannot be written undoes what it reports.
                 body = _rendered(request, response)
             else:
@@ -168,6 +185,20 @@ class ApiView(APIView):
         if REPLAYED in response:
             answer[REPLAYED] = response[REPLAYED]
         return answer
+
+    def _shaped(self, request: Request, response: Response, shape: Shape) -> Response:
+        """The answer as asked for, with a tag of its own."""
+        if response.status_code != 200:
+            return response
+        response.data = shape.applied(response.data, self.key.client if request.auth else None)
+        if "ETag" not in response:
+            return response
+        response.data = _rendered(request, response) or b""
+        content = hashlib.sha256(response.data).hexdigest()[:16]
+        whole = response["ETag"].strip('"')
+        tag = f"{whole}.{content}"
+        response["ETag"] = quoted(tag)
+        return not_modified(request, tag, shaped=True) or response
 
     def _idempotency_key(self, request: Request) -> str | None:
         if request.method not in KEYED_METHODS:

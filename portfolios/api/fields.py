@@ -148,6 +148,12 @@ class NameField(TextField):
         super().__init__(**kwargs)
 
 
+class PortfolioRefField(serializers.CharField):
+    """A portfolio by its id; `expand` puts the portfolio in its place."""
+
+    expands = "portfolio"
+
+
 class CurrencyField(serializers.RegexField):
     """An ISO 4217 code."""
 

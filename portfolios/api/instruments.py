@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db.models import Q
@@ -29,8 +30,9 @@ from portfolios.api.serializers import (
     ResolveRequestSerializer,
     ResolveSerializer,
 )
+from portfolios.api.shaping import EXPANSIONS, Expansion
 from portfolios.identifiers import parse_public_id, public_id
-from portfolios.models import Instrument, LeverageTerms, OptionTerms
+from portfolios.models import Client, Instrument, LeverageTerms, OptionTerms
 from portfolios.selectors.instruments import (
     instrument_get_for_client,
     instrument_list_for_client,
@@ -190,6 +192,15 @@ def _body(row: dict[str, Any]) -> dict[str, Any]:
         "shared": row["client_id"] is None,
         "synthetic": row["is_synthetic"],
     }
+
+
+def _expansion(client: Client, ids: Collection[str]) -> dict[str, Any]:
+    uids = [uid for one in ids if (uid := parse_public_id(Instrument.ID_PREFIX, one))]
+    rows = instrument_list_for_client(client).filter(uid__in=uids).values(*_COLUMNS)
+    return {body["id"]: body for body in map(_body, rows)}
+
+
+EXPANSIONS["instrument"] = Expansion(InstrumentSerializer, "portfolios:read", _expansion)
 
 
 def _detail(view: ApiView, instrument: Instrument) -> dict[str, Any]:

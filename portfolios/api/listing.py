@@ -41,6 +41,8 @@ MAX_VALUES = 100
 _FETCHED = 2_000
 _SALT = "riskapi.cursor"
 _PAGING = ("limit", "cursor", "sort")
+#: What may differ from page to page.
+_ON_ANY_PAGE = ("cursor", "limit", "fields", "omit", "expand")
 _SUFFIXES = ("gte", "lte", "gt", "lt")
 
 
@@ -151,6 +153,7 @@ def read_parameters(
     return {
         name: _read(name, request.query_params[name], parsers[name])
         for name in request.query_params
+        if name in parsers
     }
 
 
@@ -162,11 +165,12 @@ def read_one(request: Request, name: str, parse: Callable[[str], Any]) -> Any:
 
 def refuse_unknown(request: Request, known: Iterable[str]) -> None:
     """Refuse parameters nobody reads, and those given twice."""
-    known = list(known)
+    view = (request.parser_context or {}).get("view")
+    known = [*known, *getattr(view, "common_parameters", ())]
     for name, values in request.query_params.lists():
         if name not in known:
             near = difflib.get_close_matches(name[:60], known, n=3, cutoff=0.5)
-            raise _bad(
+            raise bad_parameter(
                 name,
                 name[:100],
                 "There is no such parameter.",
@@ -174,7 +178,9 @@ def refuse_unknown(request: Request, known: Iterable[str]) -> None:
                 suggestion=near or sorted(known),
             )
         if len(values) > 1:
-            raise _bad(name, values[-1], "Give the parameter once; several values go to __in.")
+            raise bad_parameter(
+                name, values[-1], "Give the parameter once; several values go to __in."
+            )
 
 
 def list_response(
@@ -264,7 +270,7 @@ def _conditions(parameters: Mapping[str, str], listing: Listing) -> Q:
         if suffix == "in":
             values = value.split(",")
             if len(values) > MAX_VALUES:
-                raise _bad(given, value[:100], f"At most {MAX_VALUES} values.")
+                raise bad_parameter(given, value[:100], f"At most {MAX_VALUES} values.")
             several = [_read(given, one, declared.parse) for one in values]
             condition &= Q(**{f"{declared.column}__in": several})
         else:
@@ -278,7 +284,7 @@ def _order(given: str | None, listing: Listing) -> tuple[str, bool]:
     sort = given if given is not None else listing.default_sort
     name = sort.removeprefix("-")
     if given is not None and name not in listing.sorts:
-        raise _bad("sort", given[:100], "No such order.", suggestion=sorted(listing.sorts))
+        raise bad_parameter("sort", given[:100], "No such order.", suggestion=sorted(listing.sorts))
     return listing.sorts.get(name, listing.key), sort.startswith("-")
 
 
@@ -288,13 +294,13 @@ def _limit(given: str | None) -> int:
     if not (
         given.isascii() and given.isdigit() and len(given) < 6 and 1 <= int(given) <= MAX_LIMIT
     ):
-        raise _bad("limit", given[:100], f"A whole number from 1 to {MAX_LIMIT}.")
+        raise bad_parameter("limit", given[:100], f"A whole number from 1 to {MAX_LIMIT}.")
     return int(given)
 
 
 def _fingerprint(request: Request) -> str:
     """What a cursor belongs to: the client, the list, its filters and its order."""
-    rest = sorted((k, v) for k, v in request.query_params.items() if k not in ("cursor", "limit"))
+    rest = sorted((k, v) for k, v in request.query_params.items() if k not in _ON_ANY_PAGE)
     owner = request.auth.client_id.hex if isinstance(request.auth, ApiKey) else ""
     return hashlib.sha256(repr((owner, request.path.rstrip("/"), rest)).encode()).hexdigest()[:16]
 
@@ -325,10 +331,10 @@ def _read(name: str, value: str, parse: Callable[[str], Any]) -> Any:
     try:
         return parse(value)
     except ValueError as error:
-        raise _bad(name, value[:100], f"Expected {error}.") from None
+        raise bad_parameter(name, value[:100], f"Expected {error}.") from None
 
 
-def _bad(
+def bad_parameter(
     name: str, value: str, message: str, *, code: str = "bad-parameter", suggestion: Any = None
 ) -> InvalidRequest:
     return InvalidRequest(

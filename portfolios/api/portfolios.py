@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -25,8 +26,9 @@ from portfolios.api.serializers import (
     PortfolioSerializer,
     PortfolioUpdateRequestSerializer,
 )
-from portfolios.identifiers import public_id
-from portfolios.models import Instrument, Portfolio
+from portfolios.api.shaping import EXPANSIONS, Expansion
+from portfolios.identifiers import parse_public_id, public_id
+from portfolios.models import Client, Instrument, Portfolio
 from portfolios.selectors.portfolios import portfolio_get_for_client, portfolio_list_for_client
 from portfolios.services.portfolios import portfolio_create, portfolio_update
 
@@ -149,6 +151,15 @@ def _row_body(row: dict[str, Any]) -> dict[str, Any]:
         "benchmark": instrument_ref(row, "benchmark__"),
         "market_benchmark": instrument_ref(row, "market_benchmark__"),
     }
+
+
+def _expansion(client: Client, ids: Collection[str]) -> dict[str, Any]:
+    uids = [uid for one in ids if (uid := parse_public_id(Portfolio.ID_PREFIX, one))]
+    rows = portfolio_list_for_client(client).filter(pk__in=uids).values(*_COLUMNS)
+    return {body["id"]: body for body in map(_row_body, rows)}
+
+
+EXPANSIONS["portfolio"] = Expansion(PortfolioSerializer, "portfolios:read", _expansion)
 
 
 def instrument_ref(row: dict[str, Any], prefix: str = "instrument__") -> dict[str, str] | None:

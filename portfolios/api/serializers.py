@@ -14,6 +14,7 @@ from portfolios.api.fields import (
     ExactDecimalField,
     NameField,
     PlainDateField,
+    PortfolioRefField,
     StrictSerializer,
     TextField,
     many,
@@ -24,6 +25,10 @@ MAX_POSITIONS = 10_000
 
 
 class InstrumentRefSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    """An instrument by id and symbol; `expand` puts the instrument in its place."""
+
+    expands = "instrument"
+
     id = serializers.CharField()
     symbol = serializers.CharField()
 
@@ -83,7 +88,7 @@ class PositionSerializer(serializers.Serializer):  # type: ignore[type-arg]  # d
 
 class PositionSetSummarySerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
     id = serializers.CharField()
-    portfolio = serializers.CharField()
+    portfolio = PortfolioRefField()
     as_of = serializers.DateField()
     source = serializers.CharField()
     checksum = serializers.CharField()

@@ -46,6 +46,7 @@ _TYPES = (
     ProblemType("unknown-field", 400, "Unknown field", "Remove the field or take one of the suggestions; nothing is ever ignored."),
     ProblemType("unknown-parameter", 400, "Unknown query parameter", "Remove the parameter or take one of the suggestions; nothing is ever ignored."),
     ProblemType("bad-parameter", 400, "Bad query parameter", "`errors` names the parameter and what it accepts."),
+    ProblemType("unknown-member", 400, "Unknown member", "Take one of the suggestions: `fields`, `omit` and `expand` name members of the answer as the schema shows them."),
     ProblemType("bad-cursor", 400, "Bad cursor", "Start again without `cursor`; cursors hold for one list with the same filters and cannot be made by hand."),
     ProblemType("validation-error", 400, "The request is not valid", "`errors` names each field and what it accepts."),
     ProblemType("value-out-of-range", 400, "Value out of range", "A value is larger than can be stored."),

@@ -17,6 +17,7 @@ from rest_framework import serializers
 from portfolios.api.base import KEYED_METHODS, ApiView
 from portfolios.api.exports import FORMAT_NAMES, RowSerializer, columns_of
 from portfolios.api.listing import MAX_LIMIT, Listing, boolean, calendar_date, instant
+from portfolios.api.shaping import EXPANSIONS, answer_of, expandable
 from portfolios.exports import FORMATS
 from riskapi.api.renderers import JsonRenderer
 
@@ -36,6 +37,18 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
             "bearerFormat": "rk_live_<id>_<secret>_<checksum>",
             "description": "An API key. Each operation names the scope it needs.",
         }
+
+
+class PortfolioRefExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
+    """How `PortfolioRefField` appears: the id, or with `expand` the portfolio."""
+
+    target_class = "portfolios.api.fields.PortfolioRefField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Direction) -> dict[str, Any]:
+        portfolio = EXPANSIONS["portfolio"].serializer
+        null = [{"type": "null"}] if self.target.allow_null else []
+        whole = auto_schema.resolve_serializer(portfolio, direction).ref
+        return {"oneOf": [{"type": "string"}, whole, *null]}
 
 
 class LagsExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
@@ -232,6 +245,8 @@ class ProblemAutoSchema(AutoSchema):
             found += _list_parameters(listing)
         if self._file_row() is not None:
             found.append(OpenApiParameter("format", str, enum=list(FORMAT_NAMES)))
+        if self.method == "GET" and (answer := answer_of(type(self.view))) is not None:
+            found += _shaping_parameters(*answer)
         if self.method in KEYED_METHODS:
             found.append(
                 OpenApiParameter(
@@ -253,6 +268,18 @@ class ProblemAutoSchema(AutoSchema):
                 )
             )
         return found
+
+
+def _shaping_parameters(node: Any, is_list: bool) -> list[OpenApiParameter]:  # noqa: FBT001  # as `answer_of` has it
+    of = "each row" if is_list else "the answer"
+    described = {
+        "fields": f"Members of {of} to send, by comma; `a.b` for one inside. Others are absent.",
+        "omit": f"Members of {of} to leave out.",
+    }
+    if references := [".".join(path) for path, _ in expandable(node)]:
+        names = ", ".join(f"`{name}`" for name in references)
+        described["expand"] = f"References to send as objects: {names}."
+    return [OpenApiParameter(name, str, description=text) for name, text in described.items()]
 
 
 def _list_parameters(listing: Listing) -> list[OpenApiParameter]:

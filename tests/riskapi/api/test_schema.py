@@ -86,7 +86,20 @@ def test_scope_is_written_where_people_read(operations: Operations) -> None:
 def test_list_parameters_are_the_ones_the_view_reads(operations: Operations) -> None:
     parameters = operations["GET", "/v1/prices"]["parameters"]
     names = {p["name"] for p in parameters if p["in"] == "query"}
-    assert names == {"instrument", "adjusted", "known_at", "from", "to", "limit", "cursor", "sort"}
+    own = {"instrument", "adjusted", "known_at", "from", "to", "limit", "cursor", "sort"}
+    assert names == {*own, "fields", "omit"}
+
+
+def test_every_read_takes_a_shape_and_says_which_references_it_can_expand(
+    operations: Operations,
+) -> None:
+    for (method, route), operation in operations.items():
+        found = {p["name"]: p for p in operation.get("parameters", [])}
+        reads_json = "application/json" in operation["responses"].get("200", {}).get("content", {})
+        shaped = method == "GET" and reads_json
+        assert ("fields" in found, "omit" in found) == (shaped, shaped), (method, route)
+    runs = {p["name"]: p for p in operations["GET", "/v1/runs"]["parameters"]}
+    assert "`portfolio`, `portfolio.benchmark`" in runs["expand"]["description"]
 
 
 def test_quantities_are_decimal_strings(document: dict[str, Any]) -> None:
