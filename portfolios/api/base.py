@@ -32,7 +32,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from portfolios.api.exports import FILE_RENDERERS, RowSerializer
+from portfolios.api.exports import FILE_RENDERERS, RowSerializer, chosen_format
 from portfolios.api.limits import MAX_JSON_NODES
 from portfolios.api.preconditions import not_modified, quoted
 from portfolios.api.shaping import SHAPING, Shape, answer_of, shape_asked
@@ -70,6 +70,8 @@ class ApiView(APIView):
     max_json_nodes: ClassVar[int] = MAX_JSON_NODES
     opens_scope: ClassVar[bool] = True
     file_row: ClassVar[RowSerializer | None] = None
+    #: What this request asks of the answer's form.
+    shape: Shape | None = None
 
     @classmethod
     def exported_row(cls) -> RowSerializer | None:
@@ -156,7 +158,7 @@ class ApiView(APIView):
     def _handle(self, handler: Callable[..., Any], request: Request) -> Response:
         untouched = handler in (self.http_method_not_allowed, self.options)
         reads = request.method in ("GET", "HEAD") and not untouched
-        shape = shape_asked(request, type(self)) if reads else None
+        shape = self.shape = shape_asked(request, type(self)) if reads else None
         if untouched or request.auth is None or not self.opens_scope:
             response: Response = handler(request, *self.args, **self.kwargs)
             if shape is None:
@@ -188,8 +190,8 @@ class ApiView(APIView):
 
     def _shaped(self, request: Request, response: Response, shape: Shape) -> Response:
         """The answer as asked for, with a tag of its own."""
-        if response.status_code != 200:
-            return response
+        if response.status_code != 200 or chosen_format(request) is not None:
+            return response  # a file is cut as it is written
         response.data = shape.applied(response.data, self.key.client if request.auth else None)
         if "ETag" not in response:
             return response

@@ -73,10 +73,15 @@ def file_response(
     form = chosen_format(request)
     assert form is not None  # noqa: S101  # callers have asked
     cells = [*_constants(facts), *_cells(row(), ())]
+    shape = getattr((request.parser_context or {}).get("view"), "shape", None)
+    if shape is not None:
+        shape.require_columns(row)
+        cells = [cell for cell in cells if shape.keeps(cell.path)]
 
     def tuples() -> Iterator[tuple[Any, ...]]:
         for body in rows():
-            yield tuple([cell.read(body) for cell in cells])
+            shown = body if shape is None else shape.cut(body)
+            yield tuple([cell.read(shown) for cell in cells])
 
     table = Table([cell.column for cell in cells], tuples, {"source": request.path})
     file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by the response
@@ -159,6 +164,7 @@ class _Cell:
 
     column: Column
     read: Callable[[Mapping[str, Any]], Any]
+    path: tuple[str, ...] = ()
 
 
 def columns_of(row: RowSerializer) -> list[Column]:
@@ -175,7 +181,7 @@ def _cells(serializer: serializers.Serializer[Any], path: tuple[str, ...]) -> It
             continue
         kind, convert = _kind(field)
         column = Column("_".join(inner), kind, str(field.help_text or ""))
-        yield _Cell(column, _reader(inner, convert))
+        yield _Cell(column, _reader(inner, convert), inner)
 
 
 def _reader(path: tuple[str, ...], convert: Callable[[Any], Any]) -> Callable[..., Any]:

@@ -249,7 +249,9 @@ def _as_file(
     assert listing.row is not None  # noqa: S101  # else no file could have been chosen
     for name in ("limit", "cursor"):
         if (given := request.query_params.get(name)) is not None:
-            raise _bad(name, given[:100], "A file holds the whole list; narrow it by its filters.")
+            raise bad_parameter(
+                name, given[:100], "A file holds the whole list; narrow it by its filters."
+            )
     if rows.order_by()[: form.max_rows + 1].count() > form.max_rows:
         raise too_many_rows(form, listing.narrowing())
     return file_response(

@@ -61,6 +61,7 @@ class Shape:
     guessed: tuple[tuple[str, Path], ...]
     """Parameter and path of names that only the answer itself can confirm: keys of maps."""
     kinds: Mapping[Path, str]
+    row: type[Any]
     is_list: bool
 
     def applied(self, data: Any, client: Client | None) -> Any:
@@ -72,11 +73,26 @@ class Shape:
             _expand(rows, path, EXPANSIONS[self.kinds[path]], client)
         for parameter, path in self.guessed:
             _require_reached(rows, path, parameter)
-        if self.fields is not None:
-            rows = _picked(rows, self.fields)
-        if self.omit is not None:
-            rows = _without(rows, self.omit)
+        rows = self.cut(rows)
         return {**data, "data": rows} if self.is_list else rows
+
+    def cut(self, value: Any) -> Any:
+        """What `fields` and `omit` leave."""
+        value = value if self.fields is None else _picked(value, self.fields)
+        return value if self.omit is None else _without(value, self.omit)
+
+    def require_columns(self, row: type[Any]) -> None:
+        """Refuse what a file of such rows cannot have."""
+        if self.expand:
+            message = "Files hold references by id and symbol; objects are for JSON."
+            raise bad_parameter("expand", ".".join(self.expand[0]), message)
+        if row is not self.row:
+            message = "The file has columns of its own; members are those of the JSON."
+            raise bad_parameter("fields" if self.fields else "omit", "", message)
+
+    def keeps(self, path: Path) -> bool:
+        """Whether a column is left."""
+        return _leads(self.fields, path, end=True) and not _leads(self.omit, path, end=False)
 
 
 def shape_asked(request: Request, view: Any) -> Shape | None:
@@ -102,7 +118,9 @@ def shape_asked(request: Request, view: Any) -> Shape | None:
                     guessed.append((parameter, path[:unsure]))
                 _plant(tree, path)
             trees[parameter] = tree
-    return Shape(trees["fields"], trees["omit"], tuple(whole), tuple(guessed), possible, is_list)
+    return Shape(
+        trees["fields"], trees["omit"], tuple(whole), tuple(guessed), possible, type(node), is_list
+    )
 
 
 def answer_of(view: Any) -> tuple[Node, bool] | None:
@@ -251,6 +269,20 @@ def _inside(tree: Tree, key: str) -> Tree | None:
         return tree[_EVERY]
     named, every = tree[key], tree.get(_EVERY, {})
     return None if named is None or every is None else {**every, **named}
+
+
+def _leads(tree: Tree | None, path: Path, *, end: bool) -> bool:
+    """Whether the tree names the whole of a path; `end`: also where it names a part of it."""
+    if tree is None:
+        return end
+    for step in path:
+        if step not in tree:
+            return False
+        inner = tree[step]
+        if inner is None:
+            return True
+        tree = inner
+    return end
 
 
 def _picked(value: Any, tree: Tree | None) -> Any:

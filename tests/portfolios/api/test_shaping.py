@@ -180,3 +180,19 @@ def test_public_answers_can_be_cut_too(caller: Caller) -> None:
     assert answer.body == {"status": 404}
     rows = caller.get("/v1/errors?fields=code").body["data"]
     assert {"code": "not-found"} in rows
+
+
+def _lines(content: bytes) -> list[str]:
+    return content.decode("utf-8-sig").splitlines()
+
+
+def test_files_have_the_columns_asked_for(caller: Caller, book: str) -> None:
+    path = "/v1/portfolios?format=csv"
+    whole = _lines(caller.get(path).content)[0].split(",")
+    assert {"name", "benchmark_id", "benchmark_symbol"} <= set(whole)
+    kept = _lines(caller.get(f"{path}&fields=benchmark.symbol,name").content)
+    assert kept == ["name,benchmark_symbol", "Semis,SOXX"]
+    left = _lines(caller.get(f"{path}&omit=benchmark.symbol,name").content)[0].split(",")
+    assert left == [name for name in whole if name not in ("name", "benchmark_symbol")]
+    answer = caller.get(f"{path}&expand=benchmark")
+    assert (answer.status, answer.code) == (400, "bad-parameter")
