@@ -9,7 +9,7 @@ from celery import shared_task
 
 from analytics.calculations.nightly import portfolios_risk
 from analytics.calculations.runner import run_settle, unit_perform
-from analytics.models import Report, Unit
+from analytics.models import Report, Run, Unit
 from analytics.reporting.production import report_produce
 from analytics.reporting.schedule import ensure_due
 from portfolios.jobs import JobKind
@@ -18,7 +18,9 @@ from portfolios.tasks import IMPORT
 
 def settle_quarantined_units(unit_ids: Sequence[uuid.UUID]) -> None:
     """Bring the runs of units that were given up to their end."""
-    for run_id in sorted(set(Unit.objects.filter(pk__in=unit_ids).values_list("run", flat=True))):
+    runs = Run.objects.filter(units__in=unit_ids).order_by("pk").select_for_update(of=("self",))
+    # All locked before the first is settled: the events of a client wait for one another.
+    for run_id in sorted(set(runs.values_list("pk", flat=True))):
         run_settle(run_id)
 
 

@@ -34,6 +34,8 @@ from portfolios.models import (
     AuditEvent,
     Client,
     CorporateAction,
+    Delivery,
+    Event,
     FxRate,
     Import,
     Instrument,
@@ -44,6 +46,7 @@ from portfolios.models import (
     PositionSet,
     Price,
     RateObservation,
+    WebhookEndpoint,
 )
 from portfolios.selectors.positions import position_set_effective
 from portfolios.services.api_keys import SCOPES, api_key_create
@@ -599,3 +602,43 @@ class AuditEventAdmin(ReadOnlyAdmin):
     @admin.display(description="detail")
     def detail_shown(self, event: AuditEvent) -> SafeString:
         return pretty_json(event.detail)
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "type", "object_id", "status", "client")
+    list_filter = ("type",)
+    list_select_related = ("client",)
+    search_fields = ("=object_id",)
+    readonly_fields = ("public_id",)
+    ordering: ClassVar[Sequence[str]] = ("-id",)
+
+
+@admin.register(WebhookEndpoint)
+class WebhookEndpointAdmin(ReadOnlyAdmin):
+    """To look at: endpoints are the clients' own. Secrets are not shown, sealed as they are."""
+
+    list_display = ("url", "client", "is_enabled", "disabled_reason", "failures", "created_at")
+    list_filter = ("is_enabled", "disabled_reason")
+    list_select_related = ("client",)
+    search_fields = ("url", "client__name")
+    readonly_fields = ("public_id", "previous_secret_until")
+    exclude = ("secret", "previous_secret")
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    """The log of what was sent, with every attempt."""
+
+    list_display = ("created_at", "event", "endpoint", "client", "state", "tries", "not_before",
+                    "finished_at")  # fmt: skip
+    list_filter = ("state",)
+    list_select_related = ("event", "endpoint", "client")
+    search_fields = ("endpoint__url", "=event__object_id")
+    readonly_fields = ("public_id", "attempts_shown")
+    exclude = ("log",)
+    ordering: ClassVar[Sequence[str]] = ("-id",)
+
+    @admin.display(description="attempts")
+    def attempts_shown(self, delivery: Delivery) -> SafeString:
+        return pretty_json(delivery.log)

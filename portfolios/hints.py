@@ -11,9 +11,11 @@ from django.db import connection
 
 #: What every worker's loop listens to.
 CHANNEL = "jobs"
+#: What the loops listen to that send events to webhooks.
+DELIVERIES = "deliveries"
 
 
-def wake_workers() -> None:
+def wake_workers(channel: str = CHANNEL) -> None:
     """Have the workers look at the tables when the caller's transaction commits."""
     with connection.cursor() as cursor:
-        cursor.execute(f"NOTIFY {CHANNEL}")
+        cursor.execute(f"NOTIFY {channel}")

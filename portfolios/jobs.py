@@ -30,19 +30,22 @@ class JobKind:
     """A table of leased jobs and the function that claims one by id, does it and finishes it.
 
     The function answers whether it got the job: False says that someone else has it.
-    `quarantined` is told, in the transaction that does it, which jobs were given up.
+    `quarantined` is told, in the transaction that does it, which jobs were given up. `condition`
+    is SQL over the table, `job`, that holds for those which may be begun now.
     """
 
     model: type[LeasedJob]
     perform: Callable[[uuid.UUID], bool]
     quarantined: Callable[[Sequence[uuid.UUID]], None] | None = None
+    condition: str = "TRUE"
 
 
 def waiting(kinds: Sequence[JobKind]) -> tuple[JobKind | None, list[uuid.UUID]]:
     """The first kind with jobs that could be claimed now, and its oldest ones."""
     oldest = " UNION ALL ".join(
-        f"(SELECT {at}, id FROM {connection.ops.quote_name(kind.model._meta.db_table)}"
-        f" WHERE {leases.CLAIMABLE} ORDER BY id LIMIT {_BATCH})"
+        f"(SELECT {at}, id FROM {connection.ops.quote_name(kind.model._meta.db_table)} AS job"
+        f" WHERE {leases.claimable_sql(kind.model)} AND {kind.condition}"
+        f" ORDER BY id LIMIT {_BATCH})"
         for at, kind in enumerate(kinds)
     )
     with operator_scope(), connection.cursor() as cursor:

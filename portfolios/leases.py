@@ -23,17 +23,19 @@ from portfolios.models.leased import LeasedJob
 from portfolios.tenancy import operator_scope
 
 LEASE = timedelta(seconds=settings.RISK_LEASE_SECONDS)
-MAX_ATTEMPTS = 3
 #: A job at work this long hangs: its lease is let go, so that another worker may try.
 LONGEST_JOB = timedelta(minutes=10)
 
-#: What `claim` may take, for queries that look for it.
-CLAIMABLE = (
-    f"attempt < {MAX_ATTEMPTS} AND (not_before IS NULL OR not_before <= clock_timestamp())"
-    " AND (state = 'queued' OR (state = 'running' AND lease_until < clock_timestamp()))"
-)
-
 logger = logging.getLogger(__name__)
+
+
+def claimable_sql(model: type[LeasedJob]) -> str:
+    """What `claim` may take, for queries that look for it."""
+    return (
+        f"attempt < {model.max_attempts}"
+        " AND (not_before IS NULL OR not_before <= clock_timestamp())"
+        " AND (state = 'queued' OR (state = 'running' AND lease_until < clock_timestamp()))"
+    )
 
 
 def claim(model: type[LeasedJob], pk: uuid.UUID) -> int | None:
@@ -47,7 +49,7 @@ def claim(model: type[LeasedJob], pk: uuid.UUID) -> int | None:
         cursor.execute(
             f"UPDATE {table} SET state = 'running', attempt = attempt + 1, token = token + 1,"
             " lease_until = clock_timestamp() + make_interval(secs => %s)"
-            f" WHERE id = %s AND {CLAIMABLE} RETURNING token",
+            f" WHERE id = %s AND {claimable_sql(model)} RETURNING token",
             [LEASE.total_seconds(), pk],
         )
         row = cursor.fetchone()
@@ -81,6 +83,24 @@ def release(
             state=LeasedJob.State.QUEUED,
             lease_until=None,
             not_before=Now() + delay,
+        )
+    )
+
+
+def defer(model: type[LeasedJob], pk: uuid.UUID, token: int, *, delay: timedelta) -> bool:
+    """Put the job off until its next step; this one had its outcome, so attempts begin anew."""
+    return bool(
+        _held(model, pk, token).update(
+            state=LeasedJob.State.QUEUED, attempt=0, lease_until=None, not_before=Now() + delay
+        )
+    )
+
+
+def give_up(model: type[LeasedJob], pk: uuid.UUID, token: int) -> bool:
+    """End a job whose last step failed; False means: lease lost."""
+    return bool(
+        _held(model, pk, token).update(
+            state=LeasedJob.State.QUARANTINED, lease_until=None, finished_at=Now()
         )
     )
 
@@ -129,16 +149,16 @@ def quarantine_exhausted(model: type[LeasedJob]) -> list[uuid.UUID]:
             " WHERE attempt >= %s"
             " AND (state = 'queued' OR (state = 'running' AND lease_until < clock_timestamp()))"
             " RETURNING id",
-            [MAX_ATTEMPTS],
+            [model.max_attempts],
         )
         return [row[0] for row in cursor.fetchall()]
 
 
-def claimable() -> Q:
+def claimable(model: type[LeasedJob]) -> Q:
     """Filter: jobs a worker could claim now."""
     due = Q(not_before__isnull=True) | Q(not_before__lte=Now())
     expired = Q(state=LeasedJob.State.RUNNING, lease_until__lt=Now())
-    return due & Q(attempt__lt=MAX_ATTEMPTS) & (Q(state=LeasedJob.State.QUEUED) | expired)
+    return due & Q(attempt__lt=model.max_attempts) & (Q(state=LeasedJob.State.QUEUED) | expired)
 
 
 def _held(model: type[LeasedJob], pk: uuid.UUID, token: int) -> QuerySet[LeasedJob]:

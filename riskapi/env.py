@@ -41,6 +41,12 @@ SECRET_KEY: str = _env.str("RISK_SECRET_KEY", default=secrets.token_urlsafe(48))
 SECRET_KEY_FALLBACKS: list[str] = _env.list("RISK_SECRET_KEY_FALLBACKS", default=[])
 KEY_PEPPER: str = _env.str("RISK_KEY_PEPPER", default=secrets.token_urlsafe(48))
 
+#: Keeps the secrets of webhooks; without it this installation has no webhooks.
+WEBHOOK_KEY: str = _env.str("RISK_WEBHOOK_KEY", default="")
+WEBHOOK_KEY_FALLBACKS: list[str] = _env.list("RISK_WEBHOOK_KEY_FALLBACKS", default=[])
+#: `host:port` of receivers that are not public, or not on port 443, and may be called all the same.
+WEBHOOK_PRIVATE_TARGETS: list[str] = _env.list("RISK_WEBHOOK_PRIVATE_TARGETS", default=[])
+
 #: A worker that is silent this long has lost its job to the next one.
 LEASE_SECONDS: float = _env.float("RISK_LEASE_SECONDS", default=60.0)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import re
 
-_KEY_PATTERN = re.compile(r"\b(rk_(?:live|test)_[0-9A-Za-z]{8})_[0-9A-Za-z_]+")
+_KEY_PATTERN = re.compile(r"\b(rk_(?:live|test)_[0-9A-Za-z]{8}|whsec)_[0-9A-Za-z_+/=]+")
 
 
 class RedactKeysFilter(logging.Filter):
-    """Cut the secret part of an API key out of every log line, whoever wrote it."""
+    """Cut the secret part of API keys and webhook secrets out of every log line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()

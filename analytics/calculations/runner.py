@@ -15,8 +15,10 @@ from analytics.calculations.outputs import Outcome, canonical, content_hash
 from analytics.calculations.registry import MEASURES
 from analytics.models import Run, Unit
 from portfolios import leases
-from portfolios.identifiers import uuid7
+from portfolios.identifiers import public_id, uuid7
+from portfolios.services.events import event_record
 from portfolios.tenancy import client_scope, operator_scope
+from portfolios.webhooks.catalogue import EventType
 
 #: Before the next attempt at a unit whose computation broke.
 _RETRY_DELAY = timedelta(seconds=1)
@@ -87,23 +89,20 @@ def unit_finish(unit: Unit, token: int, outcome: Outcome) -> bool:
 
 
 def _store(unit: Unit, outcome: Outcome) -> None:
-    """The result with its event and its audit row, in one statement."""
+    """The result with its audit row, in one statement."""
     body = outcome.body
     detail = {"run": unit.run.public_id, "status": outcome.status}
     with connection.cursor() as cursor:
         cursor.execute(
             "WITH result AS (INSERT INTO analytics_result"
             " (id, client_id, unit_id, status, body, content_hash, inputs)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb)), "
-            "event AS (INSERT INTO analytics_outboxmessage (client_id, topic, object_id)"
-            " VALUES (%s, 'unit.finished', %s)) "
+            " VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb)) "
             "INSERT INTO portfolios_auditevent"
             " (client_id, actor, action, object_id, request_id, detail)"
             " VALUES (%s, 'worker', 'unit.finished', %s, %s, %s::jsonb)",
             [
                 uuid7(), unit.client_id, unit.pk, str(outcome.status), body, content_hash(body),
                 canonical(outcome.inputs),
-                unit.client_id, unit.pk,
                 unit.client_id, str(unit.pk), unit.run.request_id, canonical(detail),
             ],
         )  # fmt: skip
@@ -127,6 +126,11 @@ def run_settle(run_id: uuid.UUID) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT FROM analytics_run WHERE id = %s FOR UPDATE", [run_id])
         cursor.execute(_SETTLE, {"run": run_id, "channel": channel_of(run_id)})
+        settled: tuple[uuid.UUID, int, str, str] | None = cursor.fetchone()
+    if settled is not None and settled[1] == 0:
+        client_id, _, status, _ = settled
+        run = public_id(Run.ID_PREFIX, run_id)
+        event_record(client_id, EventType.RUN_FINISHED, run, status)
 
 
 #: Counts are taken by a statement of its own, which sees what was committed before the lock. A
@@ -147,12 +151,9 @@ WITH units AS (
         finished_at = CASE WHEN open = 0 THEN statement_timestamp() END
     FROM units
     WHERE id = %(run)s AND status NOT IN ('succeeded', 'partial', 'failed', 'canceled')
-    RETURNING client_id, open
-), event AS (
-    INSERT INTO analytics_outboxmessage (client_id, topic, object_id)
-    SELECT client_id, 'run.finished', %(run)s FROM settled WHERE open = 0
+    RETURNING client_id, open, status
 )
-SELECT pg_notify(%(channel)s, '') FROM settled
+SELECT client_id, open, status, pg_notify(%(channel)s, '') FROM settled
 """
 
 

@@ -1,7 +1,6 @@
-"""Tables of derived numbers: runs, results, reports, the outbox."""
+"""Tables of derived numbers: runs, results, reports."""
 
-from analytics.models.outbox import OutboxMessage
 from analytics.models.reports import Report, ReportItem
 from analytics.models.runs import Result, Run, Unit
 
-__all__ = ["OutboxMessage", "Report", "ReportItem", "Result", "Run", "Unit"]
+__all__ = ["Report", "ReportItem", "Result", "Run", "Unit"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from analytics.models import OutboxMessage, Report, ReportItem
+from analytics.models import Report, ReportItem
 from analytics.reporting.page import page_of
 from analytics.reporting.record import (
     PortfolioFigures,
@@ -21,7 +21,9 @@ from analytics.reporting.render import html_of, pdf_of
 from portfolios import leases
 from portfolios.models import Client, Portfolio, Position
 from portfolios.services.audit import audit_record
+from portfolios.services.events import event_record
 from portfolios.tenancy import client_scope, operator_scope
+from portfolios.webhooks.catalogue import EventType
 
 _BACK_OFF = timedelta(seconds=20)
 
@@ -139,7 +141,6 @@ def _store(
         for portfolio_id, measures in items.items()
         for measure, item in sorted(measures.items())
     )
-    OutboxMessage.objects.create(client=report.client, topic="report.finished", object_id=report.pk)
     audit_record(
         client=report.client,
         actor="nightly",
@@ -151,3 +152,4 @@ def _store(
             "content_hash": digest,
         },
     )
+    event_record(report.client_id, EventType.REPORT_READY, report.public_id, "done")

@@ -19,7 +19,7 @@ from analytics.calculations.outputs import canonical, content_hash
 from analytics.calculations.price_store import data_version
 from analytics.calculations.registry import MEASURES
 from analytics.calculations.runner import channel_of
-from analytics.models import OutboxMessage, Run, Unit
+from analytics.models import Run, Unit
 from portfolios.errors import Conflict, InvalidRequest
 from portfolios.hints import wake_workers
 from portfolios.models import Client, Portfolio, Price
@@ -27,7 +27,9 @@ from portfolios.selectors.calendars import require_session
 from portfolios.selectors.portfolios import portfolio_get_for_client
 from portfolios.selectors.positions import position_set_effective
 from portfolios.services.audit import audit_record
+from portfolios.services.events import event_record
 from portfolios.tenancy import client_scope
+from portfolios.webhooks.catalogue import EventType
 
 MAX_UNITS = 200
 #: Waiting requests of one process.
@@ -60,7 +62,7 @@ def run_request(
     actor: str = "",
     listen: bool = False,
 ) -> RunRequestOutcome:
-    """Accept a request: run, units, outbox and audit rows in the caller's transaction.
+    """Accept a request: run, unit and audit rows in the caller's transaction.
 
     The same request on the same facts is the same run, unless `force` asks for another attempt.
     Workers hear of it with the commit. With `listen` so does this connection, from then on, of
@@ -112,7 +114,7 @@ def run_request(
 
 
 def _insert(run: Run, units: Sequence[Unit], *, actor: str) -> None:
-    """Run, units, hint and audit row in one statement: what an accepted request leaves."""
+    """Run, units and audit row in one statement: what an accepted request leaves."""
     detail = {"kind": run.kind, "units": len(units), "attempt_number": run.attempt_number}
     with connection.cursor() as cursor:
         cursor.execute(
@@ -124,9 +126,7 @@ def _insert(run: Run, units: Sequence[Unit], *, actor: str) -> None:
             " (id, client_id, run_id, name, ordinal, params, state, attempt, token)"
             " SELECT id, %s, %s, name, ordinal - 1, params::jsonb, 'queued', 0, 0"
             " FROM unnest(%s::uuid[], %s::text[], %s::text[])"
-            " WITH ORDINALITY AS given (id, name, params, ordinal)), "
-            "hint AS (INSERT INTO analytics_outboxmessage (client_id, topic, object_id)"
-            " VALUES (%s, 'run.queued', %s)) "
+            " WITH ORDINALITY AS given (id, name, params, ordinal)) "
             "INSERT INTO portfolios_auditevent"
             " (client_id, actor, action, object_id, request_id, detail)"
             " VALUES (%s, %s, 'run.requested', %s, %s, %s::jsonb)",
@@ -136,7 +136,6 @@ def _insert(run: Run, units: Sequence[Unit], *, actor: str) -> None:
                 run.status, run.version, run.request_id, run.created_at,
                 run.client_id, run.pk, [unit.pk for unit in units], [unit.name for unit in units],
                 [canonical(unit.params) for unit in units],
-                run.client_id, run.pk,
                 run.client_id, actor, run.public_id, run.request_id, canonical(detail),
             ],
         )  # fmt: skip
@@ -159,7 +158,6 @@ def run_cancel(*, client: Client, run: Run, actor: str = "", request_id: str = "
     Run.objects.filter(pk=run.pk).update(
         status=Run.Status.CANCELED, finished_at=Now(), version=F("version") + 1
     )
-    OutboxMessage.objects.create(client=client, topic="run.finished", object_id=run.pk)
     audit_record(
         client=client,
         actor=actor or "service",
@@ -169,6 +167,7 @@ def run_cancel(*, client: Client, run: Run, actor: str = "", request_id: str = "
     )
     run_notify(run.pk)
     locked.refresh_from_db()
+    event_record(client.pk, EventType.RUN_FINISHED, run.public_id, locked.status)
     return locked
 
 

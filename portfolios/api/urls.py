@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portfolios.api import account, imports, instruments, market, portfolios, positions
+from portfolios.api import account, events, imports, instruments, market, portfolios, positions
 
 urlpatterns = [
     path("me", account.MeView.as_view()),
@@ -24,6 +24,7 @@ urlpatterns = [
     path("fx-rates", market.FxRateListView.as_view()),
     path("corporate-actions", market.CorporateActionListView.as_view()),
     path("calendars/<str:calendar>", market.CalendarView.as_view()),
+    path("events", events.EventListView.as_view()),
     path("imports", imports.ImportListView.as_view()),
     path("imports/<str:import_id>", imports.ImportDetailView.as_view()),
     path("imports/<str:import_id>/errors", imports.ImportProblemListView.as_view()),

@@ -13,6 +13,7 @@ from portfolios.models.instruments import (
 from portfolios.models.leased import LeasedJob
 from portfolios.models.market import DataVersion, FxRate, OptionQuote, Price, RateObservation
 from portfolios.models.positions import Portfolio, Position, PositionSet
+from portfolios.models.webhooks import Delivery, Event, WebhookEndpoint
 
 __all__ = [
     "ApiKey",
@@ -20,6 +21,8 @@ __all__ = [
     "Client",
     "CorporateAction",
     "DataVersion",
+    "Delivery",
+    "Event",
     "FundFact",
     "FundHolding",
     "FxRate",
@@ -36,4 +39,5 @@ __all__ = [
     "PositionSet",
     "Price",
     "RateObservation",
+    "WebhookEndpoint",
 ]

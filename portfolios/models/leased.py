@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 
 
 class LeasedJob(models.Model):
     """Columns of a job claimed by lease and fencing token (see `portfolios.leases`)."""
+
+    #: Claims without an outcome after which the job is given up: it kills workers or never ends.
+    max_attempts: ClassVar[int] = 3
 
     class State(models.TextChoices):
         QUEUED = "queued"

@@ -25,8 +25,10 @@ from portfolios.hints import wake_workers
 from portfolios.models import Client, Import, ImportProblem, Instrument, LeverageTerms
 from portfolios.services import feed_hints, feed_writers
 from portfolios.services.data_version import data_version_bump
+from portfolios.services.events import event_record
 from portfolios.services.feed_writers import Snapshot
 from portfolios.tenancy import client_scope, operator_scope
+from portfolios.webhooks.catalogue import EventType
 
 _REFERENCE_DATA = Path(__file__).parent / "reference_data"
 _STORED_PROBLEMS = 10_000
@@ -105,7 +107,16 @@ def import_perform(import_id: uuid.UUID) -> bool:
         verdict = _judge(imported, bytes(imported.content or b""))
         if leases.finish(Import, import_id, token):
             _settle(imported, verdict)
+            import_tell(imported)
     return True
+
+
+def import_tell(imported: Import) -> None:
+    """Tell the client that its import is over; an operator's own concerns nobody."""
+    if imported.client_id is not None:
+        event_record(
+            imported.client_id, EventType.IMPORT_FINISHED, imported.public_id, imported.status
+        )
 
 
 def import_file(

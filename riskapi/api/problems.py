@@ -93,6 +93,7 @@ _TYPES = (
     ProblemType("market-data-missing", 422, "Market data missing", "Load the prices, rates or terms named, and ask again."),
     ProblemType("unknown-scope", 422, "Unknown scope", "`detail` names it."),
     ProblemType("bad-network", 422, "Not a network", "Write networks as address/length."),
+    ProblemType("unknown-event", 422, "Unknown event", "Read on from an event of the last 30 days, or without `after` from the first."),
     ProblemType("domain-error", 422, "Refused", "`detail` says why."),
     # Analyses
     ProblemType("insufficient-history", 422, "Insufficient history", "Load more prices or shorten the window; nothing is extrapolated."),

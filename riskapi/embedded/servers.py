@@ -13,7 +13,7 @@ from pathlib import Path
 
 from riskapi.embedded.postgres import APP, OWNER, VOLATILE, Postgres
 from riskapi.embedded.processes import Guard
-from riskapi.embedded.state import SECRETS, EmbeddedError, StateFolder, server_account
+from riskapi.embedded.state import REQUIRED, SECRETS, EmbeddedError, StateFolder, server_account
 from riskapi.embedded.valkey import Valkey
 
 
@@ -73,7 +73,7 @@ def reachable_servers() -> Iterator[None]:
 
     A deployment that gives addresses and secrets needs none, nor a folder to keep them in.
     """
-    if all(name in os.environ for name in ("DATABASE_URL", "BROKER_URL", *SECRETS)):
+    if all(name in os.environ for name in ("DATABASE_URL", "BROKER_URL", *REQUIRED)):
         yield
         return
     state = StateFolder.of_checkout(server_account())

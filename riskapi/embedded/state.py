@@ -16,7 +16,9 @@ from pathlib import Path
 from riskapi.embedded.bootstrap import ROOT
 
 #: What a process must be given so that signatures and hashed keys outlive it.
-SECRETS = ("RISK_SECRET_KEY", "RISK_KEY_PEPPER")
+REQUIRED = ("RISK_SECRET_KEY", "RISK_KEY_PEPPER")
+#: What the one-command start makes for itself.
+SECRETS = (*REQUIRED, "RISK_WEBHOOK_KEY")
 
 #: A unix socket's path ends at 107 bytes; PostgreSQL adds "/.s.PGSQL.5432.lock" to the folder's.
 _LONGEST_SOCKET_FOLDER = 107 - len("/.s.PGSQL.5432.lock")
@@ -138,15 +140,16 @@ class StateFolder:
             self._lock = None
 
     def secrets(self) -> dict[str, str]:
-        """Random secrets of this installation, made once, readable by its user alone."""
+        """Random secrets of this installation, each made once, readable by its user alone."""
         path = self.path / "secrets.json"
-        if not path.exists():
-            fresh = {name: secrets.token_urlsafe(48) for name in SECRETS}
+        content: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        missing = [name for name in SECRETS if name not in content]
+        if missing:
+            content |= {name: secrets.token_urlsafe(48) for name in missing}
             scratch = path.with_suffix(".new")
             with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT, 0o600), "w") as handle:
-                json.dump(fresh, handle)
+                json.dump(content, handle)
             scratch.replace(path)
-        content: dict[str, str] = json.loads(path.read_text())
         return content
 
 

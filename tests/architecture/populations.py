@@ -15,6 +15,8 @@ from portfolios.identifiers import public_id
 from portfolios.models import (
     Client,
     CorporateAction,
+    Delivery,
+    Event,
     FxRate,
     Import,
     ImportProblem,
@@ -24,6 +26,7 @@ from portfolios.models import (
     Position,
     PositionSet,
     Price,
+    WebhookEndpoint,
 )
 from portfolios.selectors.calendars import sessions_between
 from portfolios.tenancy import client_scope
@@ -134,4 +137,20 @@ def _reports(client: Client, n: int) -> Parameters:
     return {"report_id": public_id(Report.ID_PREFIX, reports[0].pk)}
 
 
-MAKERS: tuple[Maker, ...] = (_facts, _imports, _runs, _reports)
+def _webhooks(client: Client, n: int) -> Parameters:
+    endpoints = [
+        WebhookEndpoint.objects.create(client=client, url=f"https://hooks.example.com/{at}")
+        for at in range(n)
+    ]
+    deliveries = [
+        Delivery.objects.create(
+            client=client, endpoint=endpoints[0], event=Event.objects.create(
+                client=client, type="run.finished", object_id=f"run_{at}", link="/", status="failed"
+            ),
+        )
+        for at in range(n)
+    ]  # fmt: skip
+    return {"endpoint_id": endpoints[0].public_id, "delivery_id": deliveries[0].public_id}
+
+
+MAKERS: tuple[Maker, ...] = (_facts, _imports, _runs, _reports, _webhooks)

@@ -44,6 +44,9 @@ MISSING = {
     "name": "nosuch",
     "report_id": f"rep_{NOBODY}",
     "import_id": f"imp_{NOBODY}",
+    "event_id": f"evt_{NOBODY}",
+    "endpoint_id": f"wh_{NOBODY}",
+    "delivery_id": f"dlv_{NOBODY}",
 }
 #: Names of what all clients share.
 SHARED = {"calendar"}
@@ -289,7 +292,7 @@ def _unlike(plain: tuple[int, str]) -> tuple[int, str]:
 
 PAGED = {path: view for path, view in PRIVATE.items() if getattr(view, "listing", None) is not None}
 #: Filters that name an object, and the kind of object.
-NAMING = {"portfolio": "portfolio_id", "instrument": "instrument"}
+NAMING = {"portfolio": "portfolio_id", "instrument": "instrument", "after": "event_id"}
 
 
 def test_a_foreign_object_in_a_filter_is_a_missing_one(

@@ -15,7 +15,6 @@ EXEMPT = {
     "portfolios.OptionQuote": "thousands a snapshot, append-only; see the import of the chain",
     "analytics.Result": "its unit is on the page of the run, its body at /v1/runs",
     "analytics.ReportItem": "a line of its report, which is shown as a page",
-    "analytics.OutboxMessage": "hints on their way; runs and reports show the work itself",
 }
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from analytics.models import Report, Result, Run, Unit
-from portfolios.models import Import, ImportProblem
+from portfolios.models import Delivery, Event, Import, ImportProblem, WebhookEndpoint
 from portfolios.tenancy import operator_scope
+from portfolios.webhooks.signing import seal, secret_make
 from tests.callers import Caller, caller_create
 
 #: In every text of the foreign client's rows.
@@ -91,7 +92,20 @@ def _derived(caller: Caller, portfolio: str, text: str) -> dict[str, str]:
         ImportProblem.objects.create(
             client=client, imported=imported, row=1, code="x", value=text, message=text
         )
+        event = Event.objects.create(
+            client=client, type="run.finished", object_id=text, link=text, status="failed"
+        )
+        endpoint = WebhookEndpoint.objects.create(
+            client=client, url=f"https://{text.lower()}.example.com/hook", description=text,
+            secret=seal(secret_make().encode()),
+        )  # fmt: skip
+        delivery = Delivery.objects.create(
+            client=client, event=event, endpoint=endpoint, log=[{"answer": text}]
+        )
     return {
+        "event_id": event.public_id,
+        "endpoint_id": endpoint.public_id,
+        "delivery_id": delivery.public_id,
         "run_id": run.public_id,
         "name": text,
         "report_id": report.public_id,

@@ -15,7 +15,7 @@ WORKER = (
     "-m", "celery", "-A", "riskapi.celery", "worker", "--concurrency", "2",
     "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat",
 )  # fmt: skip
-RELAY = ("-m", "django", "relay", "--tick", "0.2", "--sweep-every", "0.5")
+RELAY = ("-m", "django", "relay", "--sweep-every", "0.5")
 
 
 class Process:

@@ -1,4 +1,4 @@
-"""`manage.py relay`: settles the outbox, and gives up jobs that break their workers."""
+"""`manage.py relay`: gives up jobs that break their workers, and purges what has expired."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
-from django.db.models.functions import Now
 
-from analytics.models import OutboxMessage
 from analytics.tasks import KINDS
 from portfolios.jobs import sweep
+from portfolios.services.events import events_purge
 from portfolios.services.idempotency import idempotency_purge
 from portfolios.tenancy import operator_scope
 
 #: Chosen once at random; whoever holds this session lock is the relay.
 _LOCK = 7_420_311_905
-_OUTBOX_BATCH = 1000
 _LONGEST_BACK_OFF = 10.0
 _PURGE_EVERY = 3600.0
 
@@ -29,22 +27,20 @@ logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
-    """Empties the outbox every second, sweeps the tables of jobs every five, purges every hour.
+    """Sweeps the tables of jobs every few seconds and purges every hour.
 
     Two of them are harmless: the second waits for the first one's lock, which the database takes
     back when its holder's connection ends.
     """
 
-    help = "Empty the outbox, quarantine jobs that keep failing."
+    help = "Give up jobs that keep failing, purge what has expired."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="One pass, then end.")
-        parser.add_argument("--tick", type=float, default=1.0, help="Seconds between passes.")
         parser.add_argument("--sweep-every", type=float, default=5.0, help="Seconds.")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002  # Django's signature
         if options["once"]:
-            drain_outbox()
             sweep_jobs()
             purge()
             return
@@ -55,40 +51,29 @@ class Command(BaseCommand):
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
-        run_relay(stopping, tick=options["tick"], sweep_every=options["sweep_every"])
+        run_relay(stopping, sweep_every=options["sweep_every"])
 
 
-def run_relay(stopping: threading.Event, *, tick: float, sweep_every: float) -> None:
+def run_relay(stopping: threading.Event, *, sweep_every: float) -> None:
     """Pass after pass until told to stop; a database that is away is waited for."""
-    until_sweep, until_purge, back_off, holds_lock = 0.0, 0.0, tick, False
+    until_purge, back_off, holds_lock = 0.0, 0.0, False
     while not stopping.wait(back_off):
         try:
             holds_lock = holds_lock or _try_lock()
             if holds_lock:
-                drain_outbox()
-                until_sweep -= tick
-                if until_sweep <= 0:
-                    sweep_jobs()
-                    until_sweep = sweep_every
-                until_purge -= tick
+                sweep_jobs()
+                until_purge -= sweep_every
                 if until_purge <= 0:
                     purge()
                     until_purge = _PURGE_EVERY
-            back_off = tick
+            back_off = sweep_every
         except DatabaseError as error:
             logger.warning("database not reachable: %s", error)
             # The lock went with the connection.
             connection.close()
             holds_lock = False
-            back_off = min(back_off * 2, _LONGEST_BACK_OFF)
+            back_off = min(max(back_off, 1.0) * 2, _LONGEST_BACK_OFF)
     connection.close()
-
-
-def drain_outbox() -> int:
-    """Settle what transactions left to be told; how many messages. Nobody asks for them yet."""
-    with operator_scope():
-        unsent = OutboxMessage.objects.filter(sent_at=None).order_by("pk")[:_OUTBOX_BATCH]
-        return OutboxMessage.objects.filter(pk__in=unsent.values("pk")).update(sent_at=Now())
 
 
 def sweep_jobs() -> None:
@@ -97,9 +82,10 @@ def sweep_jobs() -> None:
 
 
 def purge() -> None:
-    """Delete kept answers whose time for repetition is over."""
+    """Delete kept answers whose time for repetition is over, and events past their time."""
     with operator_scope():
         idempotency_purge()
+        events_purge()
 
 
 def _try_lock() -> bool:

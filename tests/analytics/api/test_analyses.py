@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analytics.models import OutboxMessage, Result, Run, Unit
+from analytics.models import Result, Run, Unit
 from portfolios.models import AuditEvent, Instrument, Portfolio
 from portfolios.tenancy import operator_scope
 from tests import market_facts
@@ -48,7 +48,6 @@ def test_accepted_run_says_where_to_look(caller: Caller, portfolio: Portfolio) -
     assert answer.body["deduplicated"] is False
     with operator_scope():
         assert Unit.objects.get().state == Unit.State.QUEUED
-        assert OutboxMessage.objects.get().topic == "run.queued"
         assert AuditEvent.objects.filter(action="run.requested").count() == 1
 
 

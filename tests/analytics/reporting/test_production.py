@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from analytics.models import OutboxMessage, Report, ReportItem
+from analytics.models import Report, ReportItem
 from analytics.reporting.production import report_produce
 from analytics.reporting.record import content_hash
 from portfolios import leases
-from portfolios.models import AuditEvent, Client, Portfolio
+from portfolios.models import AuditEvent, Client, Event, Portfolio
 from portfolios.tenancy import operator_scope
 from tests.analytics.reporting.example import SHORT, beta_item, drag_item, hedge_item
 
@@ -70,7 +70,7 @@ def test_all_active_portfolios_are_computed_in_one_batch(report: Report) -> None
     assert batch.asked == [("fund", ["Core", "New"], DAY)]
 
 
-def test_record_page_pdf_items_audit_and_outbox_are_stored_together(report: Report) -> None:
+def test_record_page_pdf_items_audit_and_event_are_stored_together(report: Report) -> None:
     report_produce(report.pk, Batch())
     done = stored(report)
     assert (done.state, done.attempt) == (Report.State.DONE, 1)
@@ -82,7 +82,9 @@ def test_record_page_pdf_items_audit_and_outbox_are_stored_together(report: Repo
         assert (done.record or {})["totals"]["items"] == items.count() == 6
         assert {json.loads(item.body)["status"] for item in items} == {"ok", "insufficient_data"}
         assert AuditEvent.objects.filter(object_id=report.public_id).count() == 1
-        assert OutboxMessage.objects.filter(object_id=report.pk).count() == 1
+        told = Event.objects.get()
+        assert (told.type, told.object_id) == ("report.ready", report.public_id)
+        assert (told.link, told.status) == (f"/v1/reports/{report.public_id}", "done")
 
 
 def test_a_done_report_is_not_made_again(report: Report) -> None:
@@ -118,7 +120,7 @@ def test_a_failure_gives_the_report_back_until_its_attempts_are_used(report: Rep
     def broken(*_: Any) -> Measured:
         raise RuntimeError("no disk")
 
-    for attempt in range(1, leases.MAX_ATTEMPTS + 1):
+    for attempt in range(1, Report.max_attempts + 1):
         with pytest.raises(RuntimeError, match="no disk"):
             report_produce(report.pk, broken)
         left = stored(report)

@@ -16,13 +16,13 @@ from django.db.models.functions import Now
 from analytics.calculations import runner
 from analytics.calculations.outputs import Outcome
 from analytics.management.commands import relay
-from analytics.models import OutboxMessage, Result, Run, Unit
+from analytics.models import Result, Run, Unit
 from analytics.services.runs import run_cancel, run_request, run_wait
 from analytics.tasks import KINDS, UNIT
 from portfolios import leases
 from portfolios.errors import Conflict
 from portfolios.jobs import WorkLoop, drain, sweep
-from portfolios.models import AuditEvent, Client, Portfolio
+from portfolios.models import AuditEvent, Client, Event, Portfolio
 from portfolios.tenancy import client_scope, operator_scope
 from riskapi.embedded import testing
 from tests import market_facts
@@ -130,7 +130,12 @@ def test_last_unit_settles_the_run(submit: Submit) -> None:
     assert UNIT.perform(unit_of(run, "b").pk)
     assert fresh(run).status == Run.Status.SUCCEEDED
     with operator_scope():
-        assert OutboxMessage.objects.filter(topic="run.finished", object_id=run.pk).count() == 1
+        told = Event.objects.get()
+        assert (told.type, told.object_id, told.status) == (
+            "run.finished",
+            run.public_id,
+            "succeeded",
+        )
 
 
 @pytest.mark.django_db
@@ -148,11 +153,13 @@ def test_broken_unit_is_given_up_and_the_rest_served(
     monkeypatch.setattr(runner, "compute_unit", compute)
     monkeypatch.setattr(runner, "_RETRY_DELAY", leases.LEASE * 0)
     drain(KINDS)
-    assert unit_of(run, "bad").attempt == leases.MAX_ATTEMPTS
+    assert unit_of(run, "bad").attempt == Unit.max_attempts
     assert fresh(run).status == Run.Status.RUNNING
     sweep(KINDS)
     assert unit_of(run, "bad").state == Unit.State.QUARANTINED
     assert fresh(run).status == Run.Status.PARTIAL
+    with operator_scope():
+        assert Event.objects.get().status == "partial"
 
 
 @pytest.mark.django_db
@@ -206,15 +213,7 @@ def test_refused_request_leaves_nothing(submit: Submit) -> None:
         submit(known_at=market_facts.midnight_after(market_facts.LAST).replace(year=2999))
     with operator_scope():
         assert not Run.objects.exists()
-        assert not OutboxMessage.objects.exists()
         assert not AuditEvent.objects.filter(action="run.requested").exists()
-
-
-@pytest.mark.django_db
-def test_relay_empties_the_outbox(submit: Submit) -> None:
-    submit()
-    assert relay.drain_outbox() == 1
-    assert relay.drain_outbox() == 0
 
 
 @pytest.mark.django_db(transaction=True)

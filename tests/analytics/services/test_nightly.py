@@ -11,7 +11,6 @@ from django.core.management import CommandError, call_command
 
 from analytics.models import Report, ReportItem
 from analytics.tasks import REPORT, ensure_due_reports
-from portfolios import leases
 from portfolios.jobs import drain
 from portfolios.models import Client, Portfolio
 from portfolios.tenancy import operator_scope
@@ -125,7 +124,7 @@ def test_what_cannot_be_reported_is_refused(
 
 def test_a_report_that_failed_for_good_is_said(client: Client) -> None:
     with operator_scope():
-        Report.objects.create(client=client, business_date=LAST, attempt=leases.MAX_ATTEMPTS)
+        Report.objects.create(client=client, business_date=LAST, attempt=Report.max_attempts)
     with pytest.raises(CommandError, match="1 of 1 reports could not be made"):
         facts()
 

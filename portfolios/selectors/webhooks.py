@@ -1,0 +1,73 @@
+"""Events, endpoints and deliveries of a client."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC
+from typing import Any
+
+from django.db.models import QuerySet
+
+from portfolios.errors import InvalidRequest, NotFound
+from portfolios.identifiers import parse_public_id
+from portfolios.models import Client, Delivery, Event, WebhookEndpoint
+
+
+def event_list_for_client(client: Client) -> QuerySet[Event]:
+    return Event.objects.filter(client=client)
+
+
+def event_position(client: Client, uid: uuid.UUID) -> int:
+    """Where an event stands among those of its client."""
+    found: int | None = (
+        event_list_for_client(client).filter(uid=uid).values_list("id", flat=True).first()
+    )
+    if found is None:
+        raise InvalidRequest(
+            "There is no such event, or not any more: events are kept for 30 days.",
+            code="unknown-event",
+            errors=[{"pointer": "?after"}],
+        )
+    return found
+
+
+def event_body(event: Event) -> dict[str, Any]:
+    """What an event says, sent or served: ids and a link, never the thing itself."""
+    return {
+        "type": event.type,
+        "id": event.public_id,
+        "created_at": event.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "data": {"id": event.object_id, "link": event.link, "status": event.status},
+    }
+
+
+def webhook_endpoint_list_for_client(client: Client) -> QuerySet[WebhookEndpoint]:
+    return WebhookEndpoint.objects.filter(client=client)
+
+
+def webhook_endpoint_get_for_client(
+    client: Client, endpoint_id: str, *, for_update: bool = False
+) -> WebhookEndpoint:
+    """By public id; raises NotFound for one of somebody else as for none."""
+    pk = parse_public_id(WebhookEndpoint.ID_PREFIX, endpoint_id)
+    rows = webhook_endpoint_list_for_client(client)
+    if for_update:
+        rows = rows.select_for_update()
+    found = rows.filter(pk=pk).first() if pk else None
+    if found is None:
+        raise NotFound("There is no such webhook endpoint.")
+    return found
+
+
+def delivery_list_for_endpoint(endpoint: WebhookEndpoint) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(client=endpoint.client_id, endpoint=endpoint)
+
+
+def delivery_get_for_endpoint(endpoint: WebhookEndpoint, delivery_id: str) -> Delivery:
+    """By public id; raises NotFound for one of another endpoint as for none."""
+    pk = parse_public_id(Delivery.ID_PREFIX, delivery_id)
+    rows = delivery_list_for_endpoint(endpoint).select_related("event")
+    found = rows.filter(pk=pk).first() if pk else None
+    if found is None:
+        raise NotFound("There is no such delivery.")
+    return found

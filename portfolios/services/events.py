@@ -1,0 +1,95 @@
+"""Telling clients: one immutable row per event, in the transaction of its cause.
+
+The row is what `GET /v1/events` serves, and what is sent to the endpoints that ask for its type:
+their deliveries are queued in the same transaction, so an event is lost with neither.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from datetime import timedelta
+
+from django.db import connection
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from portfolios.hints import DELIVERIES, wake_workers
+from portfolios.identifiers import uuid7
+from portfolios.models import Delivery, Event, WebhookEndpoint
+from portfolios.webhooks.catalogue import CATALOGUE, EventType
+
+KEPT = timedelta(days=30)
+
+#: The lock is held until the commit, so that a client's events become visible in the order of
+#: their ids: a reader who has seen one will not be given an earlier one later on.
+_INSERT = """
+WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(%(turn)s)), event AS (
+    INSERT INTO portfolios_event (uid, client_id, type, object_id, link, status)
+    SELECT %(uid)s, %(client)s, %(type)s, %(object)s, %(link)s, %(status)s FROM turn
+    RETURNING id
+)
+SELECT event.id, endpoint.id FROM event LEFT JOIN portfolios_webhookendpoint AS endpoint
+    ON endpoint.client_id = %(client)s AND endpoint.is_enabled
+    AND (%(only)s::uuid IS NULL OR endpoint.id = %(only)s)
+    AND (%(only)s::uuid IS NOT NULL OR endpoint.event_types = '{}'
+         OR %(type)s = ANY (endpoint.event_types))
+"""
+
+
+def event_record(
+    client_id: uuid.UUID,
+    kind: EventType,
+    object_id: str,
+    status: str,
+    *,
+    only: WebhookEndpoint | None = None,
+) -> list[Delivery]:
+    """Write an event and queue its deliveries, as the last thing of the caller's transaction.
+
+    With `only`, it is sent to that endpoint and no other. Whoever records events of several causes
+    in one transaction must hold the locks of all causes before: the events of a client wait for
+    one another.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _INSERT,
+            {
+                "turn": _turn_of(client_id),
+                "uid": uuid7(),
+                "client": client_id,
+                "type": str(kind),
+                "object": object_id,
+                "link": CATALOGUE[kind].link(object_id),
+                "status": status,
+                "only": only.pk if only else None,
+            },
+        )
+        rows: list[tuple[int, uuid.UUID | None]] = cursor.fetchall()
+    return deliveries_queue(
+        client_id, [(event, endpoint) for event, endpoint in rows if endpoint is not None]
+    )
+
+
+def deliveries_queue(client_id: uuid.UUID, wanted: list[tuple[int, uuid.UUID]]) -> list[Delivery]:
+    """Queue events for endpoints; the deliverer hears of it when the transaction commits."""
+    if not wanted:
+        return []
+    queued = Delivery.objects.bulk_create(
+        Delivery(client_id=client_id, event_id=event, endpoint_id=endpoint)
+        for event, endpoint in wanted
+    )
+    wake_workers(DELIVERIES)
+    return queued
+
+
+def events_purge() -> int:
+    """Delete events past their time, with their deliveries; needs an operator's transaction."""
+    old = Q(created_at__lte=Now() - KEPT)
+    Delivery.objects.filter(event__in=Event.objects.filter(old)).delete()
+    return Event.objects.filter(old).delete()[0]
+
+
+def _turn_of(client_id: uuid.UUID) -> int:
+    digest = hashlib.sha256(b"events of " + client_id.bytes).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
