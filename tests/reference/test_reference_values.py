@@ -1,31 +1,69 @@
-"""Every reference row of the methods that the engine has, one test each."""
+"""Every reference row: those beside the checkout, and further ones that the project carries.
+
+`further_values.csv` holds rows of the same methods with other samples, sizes, windows, lags and
+multiples, null rows among them; its source column says whose number each is (NIST, gretl, Kupiec,
+the Basel Committee, statsmodels, arch, QuantLib, scipy, plain numpy).
+"""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from analytics.engine.reference import Outcome, check, external_datasets, parse_rows
+from analytics.engine.reference import (
+    Outcome,
+    ReferenceRow,
+    check,
+    datasets_of,
+    external_datasets,
+    parse_rows,
+)
+from analytics.engine.types import FloatArray
 from analytics.management.commands.selfcheck import load_public_datasets
 
 _DEFAULT = Path(__file__).resolve().parents[3] / "shared" / "reference" / "reference_values.csv"
-_FILE = Path(os.environ.get("RISK_REFERENCE_VALUES") or _DEFAULT)
-# The methods this version answers in full; the others are reported as not covered by selfcheck.
-_COVERED = frozenset(
-    [f"B{n:02}" for n in (*range(1, 7), 12, 13, *range(15, 20))]
-    + [f"H{n:02}" for n in range(1, 12)]
-    + [f"L{n:02}" for n in (*range(1, 12), 15, 16)]
-)
-_ROWS = parse_rows(_FILE.read_text("utf-8").splitlines(keepends=True)) if _FILE.is_file() else ()
+_BESIDE = Path(os.environ.get("RISK_REFERENCE_VALUES") or _DEFAULT)
+_FURTHER = Path(__file__).with_name("further_values.csv")
 
 
-@pytest.mark.skipif(not _ROWS, reason="no reference values beside the checkout")
-@pytest.mark.parametrize(
-    "row_id", [row.row_id for row in _ROWS if row.family in _COVERED] or ["none"]
-)
-def test_reference_value(row_id: str) -> None:
-    chosen = [row for row in _ROWS if row.row_id == row_id or row.method == "dataset"]
-    (result,) = check(chosen, load_public_datasets(external_datasets(chosen)))
-    assert result.outcome is Outcome.PASSED, f"{result.actual} {result.row.expected} {result.note}"
+def _rows(path: Path) -> tuple[ReferenceRow, ...]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return parse_rows(file)
+
+
+def _parameters() -> list[object]:
+    return [
+        pytest.param(path, row, id=row.row_id)
+        for path in (_BESIDE, _FURTHER)
+        if path.is_file()
+        for row in _rows(path)
+        if row.method != "dataset"
+    ]
+
+
+@pytest.fixture(scope="module")
+def datasets() -> dict[Path, dict[str, dict[str, FloatArray]]]:
+    read = {path: _rows(path) for path in (_BESIDE, _FURTHER) if path.is_file()}
+    return {
+        path: {**load_public_datasets(external_datasets(rows)), **datasets_of(rows)}
+        for path, rows in read.items()
+    }
+
+
+@pytest.mark.parametrize(("path", "row"), _parameters())
+def test_row(
+    path: Path, row: ReferenceRow, datasets: dict[Path, dict[str, dict[str, FloatArray]]]
+) -> None:
+    (result,) = check([row], datasets[path])
+    assert result.outcome is Outcome.PASSED, f"{result.actual} {row.expected} {result.note}"
+
+
+@pytest.mark.parametrize(("path", "row"), _parameters())
+def test_row_under_an_id_that_says_nothing(
+    path: Path, row: ReferenceRow, datasets: dict[Path, dict[str, dict[str, FloatArray]]]
+) -> None:
+    (result,) = check([replace(row, row_id="X007-zz")], datasets[path])
+    assert result.outcome is Outcome.PASSED, f"{result.actual} {row.expected} {result.note}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 
 import numpy as np
@@ -27,22 +26,28 @@ EXAMPLE_VALENCES = {
     "sure": 1.3,
     ":)": 2.0,
     ":d": 2.3,
+    "\N{HEART WITH ARROW}": 3.2,
+    "\N{KISS MARK}": 1.8,
+    "\N{GRINNING FACE WITH SMILING EYES}": 2.0,
 }
 
 
 def _row(question: Question) -> int:
-    """Return the row asked for, from the inputs or from the end of the id."""
-    if question.has("i"):
-        return question.integer("i")
-    match = re.search(r"(\d+)$", question.output)
-    if match is None:
+    """Return the row asked for."""
+    row = question.index()
+    if row is None:
         raise question.refuse()
-    return int(match[1])
+    return row
+
+
+def _periods(question: Question, indicator: str, default: float) -> int:
+    stated = question.stated(rf"{indicator} ?\((\d+)", default)
+    return int(question.number("periods", "n", "N", "period", "window", default=stated))
 
 
 def _rsi(question: Question) -> float | None:
     return indicators.relative_strength_index(
-        question.series("close"), int(question.number("periods", "n", default=14.0))
+        question.series("close"), _periods(question, "RSI", 14.0)
     ).at(_row(question))
 
 
@@ -51,22 +56,22 @@ def _atr(question: Question) -> float | None:
         question.series("high"),
         question.series("low"),
         question.series("close"),
-        int(question.number("periods", "n", default=14.0)),
+        _periods(question, "ATR", 14.0),
     ).at(_row(question))
 
 
 def _bollinger(question: Question) -> float | None:
     bands = indicators.bollinger_bands(
         question.series("close"),
-        int(question.number("periods", "n", default=20.0)),
+        _periods(question, r"(?:middle|upper|lower|Bollinger)", 20.0),
         width=question.number("k", "width", default=2.0),
     )
     row = _row(question)
-    if question.matches(r".*(mid|mean|sma).*"):
+    if question.matches(r"(.*[-_])?(mid|mean|sma).*"):
         return bands.middle.at(row)
-    if question.matches(r".*up.*"):
+    if question.matches(r"(.*[-_])?up.*"):
         return bands.upper.at(row)
-    if question.matches(r".*lo.*"):
+    if question.matches(r"(.*[-_])?lo.*"):
         return bands.lower.at(row)
     low, high, middle = bands.lower.at(row), bands.upper.at(row), bands.middle.at(row)
     if low is None or high is None or middle is None:
@@ -90,9 +95,11 @@ def _average(question: Question) -> float | None:
         elif question.matches(r".*hist.*"):
             line = macd.histogram
         return line.at(_row(question))
-    periods = int(question.number("periods", "n", "N", default=10.0))
+    periods = _periods(question, "[ES]MA", 10.0)
     if question.matches(r"sma.*"):
         return indicators.simple_moving_average(close, periods).at(_row(question))
+    if not question.is_last_try and not question.matches(r"ema.*"):
+        raise question.refuse()
     seed = str(question.inputs.get("seed", "sma"))
     average = indicators.exponential_moving_average(close, periods, seed=seed)
     return average.at(_row(question))
@@ -114,8 +121,9 @@ def _concentration(question: Question) -> float:
 
 
 def _leadership(question: Question) -> float:
-    match = question.matches(r"top[-_]?(\d+).*")
-    count = int(question.number("k", default=float(match[1]) if match is not None else None))
+    match = question.matches(r"(?:.*[-_])?top[-_]?(\d+).*")
+    named = None if match is None else float(match[1])
+    count = int(question.number("k", "top", default=named))
     return concentration.leadership(question.series("contrib", "contributions"), count).share
 
 

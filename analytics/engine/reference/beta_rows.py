@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtr
 
 from analytics.engine import beta
 from analytics.engine.reference.questions import Answers, Question, answer_named
@@ -32,7 +33,11 @@ def _position(name: str, factors: Sequence[str]) -> int:
     inside = [index for index, factor in enumerate(lowered) if name in factor]
     if len(inside) == 1:
         return 1 + inside[0]
-    raise NotCoveredError(f"coefficient {name!r}")
+    # NIST numbers the coefficients: B0 is the constant.
+    numbered = re.fullmatch(r"b?(\d+)", name)
+    if numbered is not None and int(numbered[1]) <= len(factors):
+        return int(numbered[1])
+    raise NotCoveredError(f"no coefficient {name!r} among const, {', '.join(factors)}")
 
 
 def _coefficient(question: Question, fit: Regression, factors: Sequence[str]) -> float:
@@ -40,15 +45,17 @@ def _coefficient(question: Question, fit: Regression, factors: Sequence[str]) ->
     whole = _fit_statistic(question, fit)
     if whole is not None:
         return whole
-    match = question.matches(r"(?:(b|se_b|se|t|hac_se_b|hac_se|hac)_)?(.+)")
+    match = question.matches(r"(?:(b|se_b|se|t|p|hac_se_b|hac_se|hac)_)?(.+)")
     if match is None:
         raise question.refuse()
     kind, position = match[1] or "b", _position(match[2], factors)
     estimate = fit.coefficients[0, position]
     if kind == "b":
         return float(estimate)
-    if kind == "t":
-        return float(estimate / fit.standard_errors[0, position])
+    if kind in {"t", "p"}:
+        t_statistic = float(estimate / fit.standard_errors[0, position])
+        tail = float(stdtr(fit.degrees_of_freedom, -abs(t_statistic)))
+        return t_statistic if kind == "t" else 2.0 * tail
     if kind.startswith("hac"):
         lags = question.integer("lags")
         small_sample = bool(question.inputs.get("small_sample", False))
@@ -80,7 +87,9 @@ def _fit_statistic(question: Question, fit: Regression) -> float | None:
 
 
 def _simple_regression(question: Question) -> float:
-    x, y = question.series("x"), question.series("y")
+    if question.has("X"):
+        return _multiple_regression(question)
+    x, y = question.latest("x"), question.latest("y")
     fit = least_squares(design(x[:, np.newaxis]), y[np.newaxis, :])
     return _coefficient(question, fit, ("slope",))
 
@@ -99,7 +108,7 @@ def _semiconductor_beta(question: Question) -> float:
     if question.matches(r"lag[-_]?rule.*|lags.*|auto[-_]?lags?.*"):
         return float(automatic_lags(_sample_size(question)))
     hac = question.matches(r"hac[-_]?(auto|\d+)?([-_]ss)?|(?:se[-_])?hac([-_]ss)?")
-    y, x = question.series("y"), question.series("x")
+    y, x = question.latest("y"), question.latest("x")
     asked = question.inputs.get("lags", "auto")
     if hac is not None and hac[1] not in {None, "auto"}:
         asked = int(hac[1])
@@ -134,14 +143,14 @@ def _sample_size(question: Question) -> int:
 
 def _ewma(question: Question) -> float:
     decay = question.number("lambda", "lam", "decay")
-    if question.matches(r"hl|half.?life"):
+    if question.matches(r"hl\d*|half.?life"):
         return float(np.log(0.5) / np.log(decay))
     if question.matches(r"n?eff.*|effective.*"):
         return (1.0 + decay) / (1.0 - decay)
     seeds = {"norm": "normalized", "rec": "first_observation"}
     if question.output not in seeds:
         raise question.refuse()
-    y, x = question.series("y"), question.series("x")
+    y, x = question.latest("y"), question.latest("x")
     return beta.ewma_beta(y, x, decay=decay, seed=seeds[question.output], min_obs=2).beta.value
 
 
@@ -149,8 +158,8 @@ def _rolling(question: Question) -> float | None:
     y, x = question.series("y"), question.series("x")
     window = question.integer("window", "W")
     result = beta.rolling_beta(y, x, window)
-    if question.has("index"):
-        index = question.integer("index")
+    if question.has_any("index", "i", "at"):
+        index = question.integer("index", "i", "at")
     elif question.matches(r"(se[-_]?)?last.*|last.*|se"):
         index = y.shape[0] - 1
     elif question.matches(r"(se[-_]?)?first.*"):
@@ -164,6 +173,8 @@ def _rolling(question: Question) -> float | None:
         index = int(position[1])
     else:
         raise question.refuse()
+    if not 0 <= index < y.shape[0]:
+        raise NotCoveredError(f"index {index} of a series of {y.shape[0]}")
     if not result.valid[0, index]:
         return None
     served = result.standard_error if "se" in re.split(r"[-_]", question.output) else result.beta
@@ -172,8 +183,8 @@ def _rolling(question: Question) -> float | None:
 
 def _up_down(question: Question) -> float:
     result = beta.up_down_beta(
-        question.series("y"),
-        question.series("x"),
+        question.latest("y"),
+        question.latest("x"),
         threshold=question.inputs.get("threshold"),
         target=question.number("tau", "target", default=0.0),
         min_obs_per_side=3,
@@ -197,7 +208,11 @@ def _up_down(question: Question) -> float:
 def _two_factor(question: Question) -> float:
     names, factors = question.factors()
     y = question.series("y")
-    market, semis = factors.T
+    if len(names) != 2:
+        raise NotCoveredError(f"two factors are asked of {', '.join(names)}")
+    # The market comes first in the rows that do not name it.
+    is_swapped = names[0].lower().startswith(("semi", "sox", "chip"))
+    market, semis = factors.T[::-1] if is_swapped else factors.T
     n_obs = y.shape[0]
     result = beta.two_factor_beta(y, market, semis, min_obs=n_obs).at(0)
     if question.asks("fwl"):
@@ -283,13 +298,15 @@ def _contribution(question: Question) -> float:
     if question.has("w", "cov"):
         shares = beta.risk_contributions(question.series("w"), np.array(question.inputs["cov"]))
         return float(shares.sum())
-    if question.has("nav", "mv"):
-        exposure = beta.fund_exposure(question.number("mv"), question.number("mult", default=1.0))
+    if question.has("nav", "contracts") or question.has("nav", "mv"):
+        exposure = _effective_exposure(
+            {k: v for k, v in question.inputs.items() if isinstance(v, int | float)}
+        )
         result = beta.look_through_beta(
             np.atleast_1d(exposure),
             np.array([question.number("index_beta", "beta", default=1.0)]),
             question.number("nav"),
-            headline_exposures=np.array([question.number("mv")]),
+            headline_exposures=np.array([question.number("mv", default=0.0)]),
         )
         return float(result.contributions[0, 0])
     raise question.refuse()
@@ -337,7 +354,9 @@ def _linear_adjustment(question: Question) -> float:
     result = beta.blume_beta(np.array([question.number("beta", "raw")]), errors, rule).at(0)
     if question.matches(r"(.*[-_])?(se|sd)"):
         return result.beta.standard_error
-    return result.beta.value
+    if question.matches(r"(bbg|bloomberg|vendor|blume).*"):
+        return result.beta.value
+    return question.otherwise(result.beta.value, "beta", "value", "adjusted")
 
 
 def _vasicek(question: Question) -> float:
@@ -356,7 +375,7 @@ def _vasicek(question: Question) -> float:
         return result.beta.ci_low
     if question.matches(r"(.*[-_])?(hi|ci[-_]?hi|ci_high)"):
         return result.beta.ci_high
-    return result.beta.value
+    return question.otherwise(result.beta.value, "beta", "value", "vasicek", "posterior")
 
 
 # Rows state small samples; the product asks for more before it serves a summed beta.
@@ -369,8 +388,8 @@ def _dimson(question: Question) -> float:
     hac = question.matches(r"(?:.*[-_])?hac[-_]?(\d+)?.*")
     asked = int(hac[1]) if hac and hac[1] else question.inputs.get("hac_lags", "auto")
     result = beta.dimson_beta(
-        question.series("y"),
-        question.series("x"),
+        question.latest("y"),
+        question.latest("x"),
         lags=lags,
         leads=leads,
         hac_lags=asked,
@@ -394,12 +413,14 @@ def _dimson(question: Question) -> float:
     place = question.matches(r"(?:b|beta|slope|coef)[-_]?(lag|lead|[-+])?[-_]?(\d+)")
     if place is not None:
         later = int(place[2]) * (-1 if place[1] in {"lag", "-"} else 1)
+        if not 0 <= lags + later < len(result.slopes):
+            raise question.refuse()
         return result.slopes[lags + later]
-    return result.beta.value
+    return question.otherwise(result.beta.value, "beta", "dimson", "sum", "lagonly", "value")
 
 
 def _scholes_williams(question: Question) -> float:
-    y, x = question.series("y"), question.series("x")
+    y, x = question.latest("y"), question.latest("x")
     result = beta.scholes_williams_beta(y, x, min_obs=_LEAST_TO_SUM).at(0)
     if question.matches(r".*rho.*|.*autocorr.*"):
         return result.autocorrelation
@@ -413,7 +434,7 @@ def _scholes_williams(question: Question) -> float:
         return result.slopes[2]
     if question.matches(r"(.*[-_])?(se|hac).*"):
         return result.beta.standard_error
-    return result.beta.value
+    return question.otherwise(result.beta.value, "beta", "sw", "value")
 
 
 def _asynchronous(question: Question) -> float:
@@ -496,12 +517,14 @@ def _walk(question: Question, result: beta.StateSpaceBatch) -> float:
         return last.state_variance / last.observation_variance
     if question.matches(r"(.*[-_])?(alpha|const|intercept)"):
         return last.alpha
-    index = question.integer("index") if question.has("index") else int(result.last[0])
+    index = (
+        question.integer("index", "i") if question.has_any("index", "i") else int(result.last[0])
+    )
     if question.matches(r"(.*[-_])?(p|var|variance|pt|p[-_]last)"):
         return float(result.standard_deviation[0, index] ** 2)
     if question.matches(r"(.*[-_])?(sd|se|std)"):
         return float(result.standard_deviation[0, index])
-    return float(result.beta[0, index])
+    return question.otherwise(float(result.beta[0, index]), "a", "level", "beta", "rw", "first")
 
 
 def _gap(question: Question) -> float:
@@ -517,7 +540,7 @@ def _gap(question: Question) -> float:
     fit = least_squares(design(x[:, np.newaxis]), y[np.newaxis, :])
     if question.matches(r".*r2"):
         return float(fit.r_squared[0])
-    return float(fit.coefficients[0, 1])
+    return question.otherwise(float(fit.coefficients[0, 1]), "right", "wrong", "beta")
 
 
 def _joined_after_returns(asset: FloatArray, index: FloatArray) -> tuple[FloatArray, FloatArray]:

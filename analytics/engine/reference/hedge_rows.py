@@ -52,7 +52,7 @@ def _given_ratio(question: Question) -> float:
         values = at_zero + (at_one - at_minus_one) / 2.0 * grid + curvature * grid**2
         return best - float(values.max())
     # The rows sell h units against the item.
-    return effectiveness(-question.number("h"))
+    return question.otherwise(effectiveness(-question.number("h")), "naive", "neg", "he")
 
 
 def _contracts(question: Question) -> float:
@@ -128,7 +128,9 @@ def _dollar_offset(question: Question) -> float | None:
 
 def _offset_probability(question: Question) -> float:
     probability = hedge.offset_pass_probability(question.number("r2"))
-    return 1.0 - probability if question.matches(r".*fail.*") else probability
+    if question.matches(r".*fail.*"):
+        return 1.0 - probability
+    return question.otherwise(probability, "canab", "pass", "probability")
 
 
 # The H08 tail rows were made with ceil(60 (1 - 0.95)) in binary floating point, which is
@@ -211,8 +213,9 @@ def _coverage(question: Question) -> float:
         return float(band.n_trades)
     if question.has("r"):
         path = hedge.coverage_path(multiple, question.series("r"))
-        approximate = question.matches(r"approx.*|cont.*") is not None
-        return float((path.approximate if approximate else path.exact)[-1])
+        if question.matches(r"approx.*|cont.*"):
+            return float(path.approximate[-1])
+        return question.otherwise(float(path.exact[-1]), "ratio", "exact", "coverage")
     return hedge.coverage_after_move(
         multiple, question.number("R"), question.number("V", default=0.0)
     )
@@ -228,7 +231,11 @@ def _hedge_cost(question: Question) -> float | None:
         question.number("sigma_u"),
         question.number("sigma_h"),
     )
-    return cost.per_volatility if question.matches(r"cost[-_]?vol.*") else cost.per_variance
+    if question.matches(r"cost[-_]?vol.*"):
+        return cost.per_volatility
+    if cost.per_variance is None:
+        return None
+    return question.otherwise(cost.per_variance, "cost", "costvar", "variance")
 
 
 ANSWERS: Answers = {

@@ -158,7 +158,7 @@ def _multiplier(question: Question) -> float:
 
 def _flow(question: Question) -> float:
     multiple, assets = question.number("m"), question.number("A", "AUM", default=1.0)
-    if question.matches(r"f?star.*|fstar.*"):
+    if question.matches(r"f?star.*|fstar.*") or not question.has_any("A", "AUM", "F"):
         return leverage.neutralizing_creations(multiple, assets, question.number("r"))
     return leverage.rebalancing_flow(
         multiple,
@@ -235,7 +235,7 @@ def _resampling(question: Question) -> float:
         series = np.abs(series)
     length = bootstrap.optimal_block_length(series)
     circular = question.matches(r".*(cb|circ).*") or "circular" in question.row.method
-    return length.circular if circular else length.stationary
+    return float(length.circular if circular else length.stationary)
 
 
 def _splits(question: Question) -> float:
@@ -255,7 +255,7 @@ def _brief(question: Question) -> float:
         return result.variance_share
     if question.matches(r".*(static|simple|short).*"):
         return result.static_return
-    if question.matches(r".*r\d*"):
+    if question.matches(r"(.*[-_])?r\d*"):
         return result.index_return
     raise question.refuse()
 

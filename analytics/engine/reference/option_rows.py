@@ -42,9 +42,9 @@ def _is_call(question: Question) -> bool:
     if words & {"c", "call"}:
         return True
     text = question.row.method.lower()
-    if question.row.family == "O05":
+    if question.family == "O05":
         return False
-    return re.search(r"\bput\b", text) is None or re.search(r"\bcall\b", text) is not None
+    return re.search(r"\b(put|p)\b", text) is None or re.search(r"\bcall\b", text) is not None
 
 
 def _terms(question: Question, *, is_call: bool, strike: float | None = None) -> OptionTerms:
@@ -102,7 +102,7 @@ def _option(question: Question) -> float:
     d2_words = words & {"itm", "pitm", "nd2", "prob"}
     if d2_words:
         return greeks.exercise_probability
-    return greeks.price
+    return question.otherwise(greeks.price, "price", "c", "p", "call", "put", "value")
 
 
 def _parity_gap(question: Question) -> float:
@@ -126,7 +126,7 @@ def _implied_move(question: Question) -> float:
         return move.standard_deviation
     if question.matches(r".*(gap|diff).*"):
         return move.expected_absolute - expected_absolute_move(sigma, question.number("T"))
-    return move.expected_absolute
+    return question.otherwise(move.expected_absolute, "straddle", "move")
 
 
 def _event(question: Question) -> float:

@@ -61,13 +61,17 @@ class ReferenceFormatError(ValueError):
 _COLUMNS = ("id", "method", "inputs(json)", "expected", "tolerance")
 
 
-def parse_rows(lines: Iterable[str]) -> tuple[ReferenceRow, ...]:
+def parse_rows(
+    lines: Iterable[str], *, others: Iterable[ReferenceRow] = ()
+) -> tuple[ReferenceRow, ...]:
     """Read reference rows, resolving references from one row to another.
 
     Parameters
     ----------
     lines : iterable of str
         Of a CSV file with the columns id, method, inputs(json), expected, tolerance.
+    others : iterable of ReferenceRow
+        Of other files, which rows of this one may refer to.
 
     Returns
     -------
@@ -87,16 +91,25 @@ def parse_rows(lines: Iterable[str]) -> tuple[ReferenceRow, ...]:
         where = f"line {reader.line_num}, row {record['id']!r}"
         try:
             inputs = json.loads(record["inputs(json)"] or "{}")
-            expected = float(record["expected"]) if record["expected"].strip() else None
+            expected = _expected(record["expected"])
             tolerance = float(record["tolerance"] or 0)
         except (ValueError, TypeError, AttributeError) as error:
             raise ReferenceFormatError(f"{where}: {error}") from error
-        if record["id"] in rows:
-            raise ReferenceFormatError(f"{where}: the id is used twice")
+        if not isinstance(inputs, dict):
+            raise ReferenceFormatError(f"{where}: the inputs are not a JSON object")
+        if not record["id"] or record["id"] in rows:
+            raise ReferenceFormatError(f"{where}: the id is missing or used twice")
         rows[record["id"]] = ReferenceRow(
             record["id"], record["method"] or "", inputs, expected, tolerance
         )
-    return tuple(_resolved(row, rows) for row in rows.values())
+    known = {row.row_id: row for row in others} | rows
+    return tuple(_resolved(row, known) for row in rows.values())
+
+
+def _expected(text: str) -> float | None:
+    """Read an expected value; null may be written out."""
+    stripped = text.strip().lower()
+    return None if stripped in {"", "null", "none", "nan"} else float(stripped)
 
 
 def _resolved(row: ReferenceRow, rows: Mapping[str, ReferenceRow]) -> ReferenceRow:

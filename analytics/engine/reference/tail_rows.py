@@ -8,6 +8,7 @@ import numpy as np
 
 from analytics.engine import backtest, tail_components, tail_risk
 from analytics.engine.reference.questions import Answers, Question, answer_named
+from analytics.engine.reference.rows import NotCoveredError
 from analytics.engine.types import FloatArray
 
 # Levels stand in the row as the tail (0.01) or as the confidence (0.99).
@@ -27,7 +28,7 @@ def _normal(question: Question) -> float:
     )
     if question.matches(r"es.*"):
         return tail.expected_shortfall
-    if question.matches(r"(z|var).*"):
+    if question.matches(r"(z|var)[-_.\d]*"):
         return tail.value_at_risk
     raise question.refuse()
 
@@ -48,7 +49,7 @@ def _historical(question: Question) -> float:
         return tail.expected_shortfall.value
     if question.matches(r"var.*"):
         return tail.value_at_risk.value
-    if question.matches(r"(k|n_?tail).*"):
+    if question.matches(r"k|n_?tail"):
         return float(tail.n_tail)
     raise question.refuse()
 
@@ -59,6 +60,8 @@ def _time_weighted(question: Question) -> float:
     match = question.matches(r"w[-_]?(\d*)")
     if match is not None:
         age = int(question.number("i", default=float(match[1] or 0)))
+        if not 1 <= age <= n_obs:
+            raise NotCoveredError(f"scenario {age} of {n_obs}")
         return float(weights[age - 1])
     losses, _ = _losses(question)
     scenarios = question.series("scenario").astype(np.int64)
@@ -78,7 +81,8 @@ def _legs(output: str) -> int | None:
     suffix = re.split(r"[-_]", output)[-1]
     if suffix in named:
         return named[suffix]
-    match = re.search(r"(\d+)$", suffix)
+    kinds = r"(?:comp|component|c|es|leg|ind|alone|standalone|var|pct|share|marg|mvar|delta)"
+    match = re.fullmatch(rf"{kinds}[-_]?(\d+)", output)
     return int(match[1]) - 1 if match is not None else None
 
 
@@ -107,7 +111,7 @@ def _component(question: Question) -> float:
     if question.matches(r"undiv.*"):
         return float(alone.sum())
     leg = _legs(question.output)
-    if leg is None:
+    if leg is None or leg >= weights.shape[0]:
         raise question.refuse()
     if question.matches(r"(ind|alone|standalone|var).*"):
         return float(alone[leg])
@@ -140,7 +144,9 @@ def _kupiec(question: Question) -> float | None:
         bound = high if question.output.endswith("hi") else low
         return None if bound is None else float(bound)
     test = backtest.kupiec_test(question.integer("N", "x", "k"), total, p)
-    return test.p_value if question.matches(r".*p([-_]?val.*)?") else test.statistic
+    if question.matches(r"(.*[-_])?p([-_]?val.*)?"):
+        return test.p_value
+    return question.otherwise(test.statistic, "lr", "statistic", "kupiec")
 
 
 def _basel(question: Question) -> float:
@@ -153,7 +159,7 @@ def _basel(question: Question) -> float:
         return 0.0 if light.multiplier_addition is None else light.multiplier_addition
     if question.matches(r".*(zone|light|colou?r).*"):
         return float(list(backtest.BaselZone).index(light.zone))
-    return 100.0 * light.cumulative_probability
+    return question.otherwise(100.0 * light.cumulative_probability, "basel", "cumulative")
 
 
 # The V07 rows were made with ceil(n (1 - alpha)) in binary floating point, which gives 4 of 60 at
@@ -172,6 +178,8 @@ def _series_tail(question: Question) -> float:
         return filtered.value_at_risk.value - plain.value_at_risk.value
     decay = question.number("lambda", "lam", "decay", default=tail_risk.RISKMETRICS_DECAY)
     n_tail = _binary_tail_count(series.shape[0], level)
+    if not question.is_last_try and not question.matches(r"(.*[-_])?f?hs([-_].*)?"):
+        raise question.refuse()
     if question.matches(r".*fhs.*"):
         tail = tail_risk.filtered_tail(
             series, confidence_level=level, decay=decay, min_obs=1, n_tail=n_tail
@@ -194,7 +202,9 @@ def _cornish_fisher(question: Question) -> float:
     )
     if question.matches(r"(.*[-_])?es.*"):
         return tail.expected_shortfall
-    return tail.value_at_risk if question.matches(r"(.*[-_])?var.*") else tail.quantile
+    if question.matches(r"(.*[-_])?var.*"):
+        return tail.value_at_risk
+    return question.otherwise(tail.quantile, "cf", "cf0", "quantile", "z")
 
 
 def _component_shortfall(question: Question) -> float:
@@ -215,7 +225,10 @@ def _component_shortfall(question: Question) -> float:
             legs, np.array(list(named.values())), confidence_level=_level(question), min_obs=1
         ).total
     if question.has("leg"):
-        return float(parts.components[list(named).index(str(question.inputs["leg"]))])
+        asked = str(question.inputs["leg"])
+        if asked not in named:
+            raise NotCoveredError(f"no leg {asked!r} among {', '.join(named)}")
+        return float(parts.components[list(named).index(asked)])
     leg = _legs(question.output)
     if leg is None:
         return answer_named(question, {})

@@ -21,7 +21,9 @@ from analytics.engine.reference import (
     FamilySummary,
     Outcome,
     ReferenceFormatError,
+    ReferenceRow,
     check,
+    datasets_of,
     external_datasets,
     parse_rows,
     summarize,
@@ -48,16 +50,12 @@ class Command(BaseCommand):
     def handle(self, *_args: str, **options: Any) -> None:
         """Check, print, and exit 1 on a failure."""
         path: Path = options["file"] or _default_file()
-        try:
-            text = path.read_text(encoding="utf-8")
-            rows = parse_rows(text.splitlines(keepends=True))
-        except OSError as error:
-            raise CommandError(
-                f"{path}: {error.strerror}. Name the reference values with --file CSV."
-            ) from error
-        except (ReferenceFormatError, UnicodeDecodeError) as error:
-            raise CommandError(f"{path}: {error}") from error
-        checked = check(rows, load_public_datasets(external_datasets(rows)))
+        # A file of further rows may use the inputs and data sets of the usual one.
+        usual = _default_file()
+        others = _read(usual) if path != usual and usual.is_file() else ()
+        rows = _read(path, others)
+        datasets = {**load_public_datasets(external_datasets(rows)), **datasets_of(others)}
+        checked = check(rows, datasets)
         if options["json"]:
             self.stdout.write(json.dumps(_report(path, checked)))
         else:
@@ -65,6 +63,18 @@ class Command(BaseCommand):
         failing = {Outcome.FAILED, Outcome.NOT_COVERED} if options["strict"] else {Outcome.FAILED}
         if any(result.outcome in failing for result in checked):
             raise SystemExit(1)
+
+
+def _read(path: Path, others: Sequence[ReferenceRow] = ()) -> tuple[ReferenceRow, ...]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return parse_rows(file, others=others)
+    except OSError as error:
+        raise CommandError(
+            f"{path}: {error.strerror}. Name the reference values with --file CSV."
+        ) from error
+    except (ReferenceFormatError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path}: {error}") from error
 
 
 def _default_file() -> Path:
@@ -113,7 +123,8 @@ def _report(path: Path, checked: Sequence[CheckedRow]) -> dict[str, Any]:
             for summary in summarize(checked)
         ],
         "failures": [_failure(result) for result in checked if result.outcome is Outcome.FAILED],
-        "not_covered_rows": _uncovered(checked),
+        "not_covered_rows": list(_uncovered(checked)),
+        "not_covered_reasons": _uncovered(checked),
     }
 
 
@@ -128,8 +139,9 @@ def _failure(result: CheckedRow) -> dict[str, Any]:
     }
 
 
-def _uncovered(checked: Iterable[CheckedRow]) -> list[str]:
-    return [r.row.row_id for r in checked if r.outcome is Outcome.NOT_COVERED]
+def _uncovered(checked: Iterable[CheckedRow]) -> dict[str, str]:
+    """Rows that have no answer, and what is missing for one."""
+    return {r.row.row_id: r.note for r in checked if r.outcome is Outcome.NOT_COVERED}
 
 
 def _rendered(path: Path, checked: Sequence[CheckedRow], *, is_terminal: bool) -> str:
@@ -151,8 +163,8 @@ def _rendered(path: Path, checked: Sequence[CheckedRow], *, is_terminal: bool) -
                 highlight=False,
             )
     uncovered = _uncovered(checked)
-    if uncovered:
-        console.print(f"Not covered yet ({len(uncovered)}): {', '.join(uncovered)}")
+    for row_id, reason in uncovered.items():
+        console.print(f"not covered {row_id}: {reason}", highlight=False, markup=False)
     passed = sum(summary.passed for summary in summaries)
     failed = sum(summary.failed for summary in summaries)
     console.print(
