@@ -10,15 +10,21 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from django.db import connection, transaction
 
 
 @contextmanager
-def client_scope(client_id: uuid.UUID, *, statement_timeout: str | None = None) -> Iterator[None]:
-    """Open a transaction (or a savepoint) that sees one client's rows and the shared ones."""
-    with _scope(client_id=str(client_id), statement_timeout=statement_timeout):
-        yield
+def client_scope(
+    client_id: uuid.UUID, *, statement_timeout: str | None = None
+) -> Iterator[datetime]:
+    """Open a transaction (or a savepoint) that sees one client's rows and the shared ones.
+
+    Says when, by the database's clock, which every fact's `recorded_at` is taken from.
+    """
+    with _scope(client_id=str(client_id), statement_timeout=statement_timeout) as now:
+        yield now
 
 
 @contextmanager
@@ -31,7 +37,7 @@ def operator_scope() -> Iterator[None]:
 @contextmanager
 def _scope(
     *, client_id: str = "", operator: str = "", statement_timeout: str | None = None
-) -> Iterator[None]:
+) -> Iterator[datetime]:
     nested = connection.in_atomic_block
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -40,11 +46,13 @@ def _scope(
                 " coalesce(current_setting('app.operator', true), ''),"
                 " set_config('app.client_id', %s, true), set_config('app.operator', %s, true),"
                 " set_config('statement_timeout',"
-                "            coalesce(%s, current_setting('statement_timeout')), true)",
+                "            coalesce(%s, current_setting('statement_timeout')), true),"
+                " statement_timestamp()",
                 [client_id, operator, statement_timeout],
             )
-            before = cursor.fetchone()[:2]
-        yield
+            found = cursor.fetchone()
+            before, now = found[:2], found[-1]
+        yield now
         # The end of a transaction, and the rollback of a savepoint, restore them by themselves.
         if nested and not connection.needs_rollback:
             with connection.cursor() as cursor:

@@ -23,6 +23,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.db import transaction
@@ -70,6 +71,8 @@ class ApiView(APIView):
     max_json_nodes: ClassVar[int] = MAX_JSON_NODES
     opens_scope: ClassVar[bool] = True
     file_row: ClassVar[RowSerializer | None] = None
+    #: When the transaction of the request began, by the database's clock.
+    now: datetime
     #: What this request asks of the answer's form.
     shape: Shape | None = None
 
@@ -170,7 +173,7 @@ class ApiView(APIView):
         key = self._idempotency_key(request)
         # Whole before the transaction: a body that trickles in must not hold a connection.
         sent = self._received(request)
-        with client_scope(self.client.id, statement_timeout=STATEMENT_TIMEOUT):
+        with client_scope(self.client.id, statement_timeout=STATEMENT_TIMEOUT) as self.now:
             if key is None:
                 response = handler(request, *self.args, **self.kwargs)
                 if shape is not None:

@@ -13,11 +13,13 @@ from rest_framework.response import Response
 from portfolios.api import examples
 from portfolios.api.base import ApiView
 from portfolios.api.listing import (
+    POINT_IN_TIME,
     Filter,
     Listing,
     list_response,
     one_of,
     page_of,
+    point_in_time,
     refuse_unknown,
 )
 from portfolios.api.serializers import (
@@ -112,13 +114,16 @@ class InstrumentDetailView(ApiView):
 
 class LeverageTermsView(ApiView):
     required_scopes = {"GET": "portfolios:read", "POST": "portfolios:write"}
+    parameters = {"GET": POINT_IN_TIME}
 
     @extend_schema(operation_id="leverage_terms_list", responses=LeverageTermsListSerializer)
     def get(self, request: Request, instrument: str) -> Response:
         """What the fund promised, from when on."""
-        refuse_unknown(request, ())
+        refuse_unknown(request, self.parameters["GET"])
+        asked = point_in_time(request)
         found = instrument_get_for_client(self.client, instrument)
-        return Response({"data": [_terms(t) for t in leverage_terms_of(self.client, found)]})
+        terms = leverage_terms_of(self.client, found, as_of=asked.as_of, known_at=asked.known_at)
+        return Response({"data": [_terms(t) for t in terms], "resolved_from": asked.echo()})
 
     @extend_schema(
         operation_id="leverage_terms_create",

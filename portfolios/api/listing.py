@@ -13,7 +13,7 @@ import difflib
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -43,6 +43,8 @@ _SALT = "riskapi.cursor"
 _PAGING = ("limit", "cursor", "sort")
 #: What may differ from page to page.
 _ON_ANY_PAGE = ("cursor", "limit", "fields", "omit", "expand")
+#: How far the clocks of two servers may differ.
+_CLOCKS_APART = timedelta(minutes=1)
 _SUFFIXES = ("gte", "lte", "gt", "lt")
 
 
@@ -81,6 +83,10 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
     parse.choices = choices  # type: ignore[attr-defined]  # for the schema
     return parse
+
+
+#: Parameters of a list of facts with a history.
+POINT_IN_TIME: Mapping[str, Callable[[str], Any]] = {"as_of": calendar_date, "known_at": instant}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,18 +189,49 @@ def refuse_unknown(request: Request, known: Iterable[str]) -> None:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class PointInTime:
+    """Which state of the facts was asked for, and the moment that "now" stands for."""
+
+    as_of: date | None
+    known_at: datetime | None
+    now: datetime
+
+    def echo(self) -> dict[str, Any]:
+        """Sent back as parameters it means the same state."""
+        return {"as_of": self.as_of, "known_at": self.known_at or self.now}
+
+
+def point_in_time(request: Request) -> PointInTime:
+    """`as_of` and `known_at`; a page after the first sees what the first one knew."""
+    now = _now(request)
+    known_at = read_one(request, "known_at", instant)
+    if known_at is not None and known_at > now + _CLOCKS_APART:
+        raise InvalidRequest(
+            "known_at lies in the future.", code="bad-known-at", errors=[{"pointer": "?known_at"}]
+        )
+    if known_at is None and (cursor := request.query_params.get("cursor")):
+        known_at = _open(cursor, _fingerprint(request))[2]
+    return PointInTime(read_one(request, "as_of", calendar_date), known_at, now)
+
+
 def list_response(
     request: Request,
     listing: Listing,
     rows: QuerySet[Any, Any],
     body: Callable[[Any], Mapping[str, Any]],
+    *,
+    asked: PointInTime | None = None,
     **echo: Any,
 ) -> Response:
     """A file of all rows where one was asked for, else one page of them.
 
-    `rows` is a `.values()` queryset with the sort columns and the key in it.
+    `rows` is a `.values()` queryset with the sort columns and the key in it; of facts with a
+    history it is the state `asked` for.
     """
     refuse_unknown(request, listing.parameters())
+    if asked is not None:
+        echo["resolved_from"] = asked.echo()
     parameters = request.query_params
     rows = rows.filter(_conditions(parameters, listing))
     column, descending = _order(parameters.get("sort"), listing)
@@ -206,9 +243,8 @@ def list_response(
     limit = _limit(parameters.get("limit"))
     fingerprint = _fingerprint(request)
     if cursor := parameters.get("cursor"):
-        rows = rows.filter(
-            _after(_open(cursor, fingerprint), column, listing.key, descending=descending)
-        )
+        last_seen = _open(cursor, fingerprint)[:2]
+        rows = rows.filter(_after(last_seen, column, listing.key, descending=descending))
     page = list(rows[: limit + 1])
     has_more = len(page) > limit
     page = page[:limit]
@@ -216,11 +252,9 @@ def list_response(
     headers = {}
     if has_more:
         last = page[-1]
-        next_cursor = signing.dumps(
-            [fingerprint, _text_of(last[column]), _text_of(last[listing.key])],
-            salt=_SALT,
-            compress=False,
-        )
+        known_at = asked.echo()["known_at"] if asked else None
+        content = [fingerprint, *(_text_of(v) for v in (last[column], last[listing.key], known_at))]
+        next_cursor = signing.dumps(content, salt=_SALT, compress=False)
         query = [(k, v) for k, v in parameters.items() if k != "cursor"]
         next_url = f"{request.path}?{urlencode([*query, ('cursor', next_cursor)])}"
         headers["Link"] = f'<{next_url}>; rel="next"'
@@ -307,14 +341,15 @@ def _fingerprint(request: Request) -> str:
     return hashlib.sha256(repr((owner, request.path.rstrip("/"), rest)).encode()).hexdigest()[:16]
 
 
-def _open(cursor: str, fingerprint: str) -> tuple[str, str]:
+def _open(cursor: str, fingerprint: str) -> tuple[str, str, datetime | None]:
+    """The key of the last row seen, and what was known when the first page was made."""
     try:
-        found, value, key = signing.loads(cursor[:2_000], salt=_SALT)
+        found, value, key, known_at = signing.loads(cursor[:2_000], salt=_SALT)
     except (signing.BadSignature, ValueError, TypeError):
-        found = value = key = None
+        found = value = key = known_at = None
     if found != fingerprint:
         raise InvalidRequest("The cursor is not one of this list.", code="bad-cursor")
-    return value, key
+    return value, key, datetime.fromisoformat(known_at) if known_at else None
 
 
 def _after(last: tuple[str, str], column: str, key: str, *, descending: bool) -> Q:
@@ -325,7 +360,14 @@ def _after(last: tuple[str, str], column: str, key: str, *, descending: bool) ->
     return beyond | Q(**{column: last[0], f"{key}__{operator}": last[1]})
 
 
+def _now(request: Request) -> datetime:
+    view = (request.parser_context or {}).get("view")
+    return getattr(view, "now", None) or datetime.now(UTC)
+
+
 def _text_of(value: Any) -> str:
+    if value is None:
+        return ""
     return value.isoformat() if isinstance(value, (date, datetime)) else str(value)
 
 

@@ -15,13 +15,15 @@ from rest_framework.response import Response
 from portfolios.api import examples
 from portfolios.api.base import ApiView
 from portfolios.api.listing import (
+    POINT_IN_TIME,
     Filter,
     Listing,
+    PointInTime,
     calendar_date,
-    instant,
     list_response,
     one_of,
     page_of,
+    point_in_time,
     read_one,
     read_parameters,
     refuse_unknown,
@@ -38,6 +40,7 @@ from portfolios.api.serializers import (
     InstrumentRefSerializer,
     PriceSerializer,
     PricesPostRequestSerializer,
+    ResolvedFromSerializer,
 )
 from portfolios.errors import InvalidRequest, NotFound
 from portfolios.models import Client, Instrument
@@ -78,7 +81,7 @@ class PriceListView(ApiView):
         extra={
             "instrument": text,
             "adjusted": one_of("none", "split", "total_return"),
-            "known_at": instant,
+            **POINT_IN_TIME,
         },
     )
 
@@ -90,30 +93,30 @@ class PriceListView(ApiView):
             currency=serializers.CharField(help_text="Of the prices."),
             synthetic=serializers.BooleanField(help_text="Made by a model, not by a market."),
             adjusted=serializers.CharField(),
-            known_at=serializers.DateTimeField(),
+            resolved_from=ResolvedFromSerializer(),
         ),
     )
     def get(self, request: Request) -> Response:
-        """One instrument's sessions: as traded, in today's shares, or as total return scaled to
-        the latest close. The client's own price stands in for the shared one."""
+        """One instrument's sessions: as traded, in the shares of `as_of` (today's without), or as
+        total return scaled to its close. The client's own price stands in for the shared one."""
         refuse_unknown(request, self.listing.parameters())
-        known_at = read_one(request, "known_at", instant)
+        asked = point_in_time(request)
         adjusted = read_one(request, "adjusted", self.listing.extra["adjusted"]) or "none"
         instrument = _instrument_asked(request, self.client, required=True)
         assert instrument is not None  # noqa: S101  # required
-        rows = price_list_for_client(self.client, instrument, known_at=known_at).values(
-            *_KEPT, "client_id"
-        )
+        rows = price_list_for_client(self.client, instrument, known_at=asked.known_at)
+        if asked.as_of is not None:
+            rows = rows.filter(session__lte=asked.as_of)
         return list_response(
             request,
             self.listing,
-            rows,
-            _price_body(self.client, instrument, adjusted, known_at),
+            rows.values(*_KEPT, "client_id"),
+            _price_body(self.client, instrument, adjusted, asked),
+            asked=asked,
             instrument={"id": instrument.public_id, "symbol": instrument.symbol},
             currency=instrument.currency,
             synthetic=instrument.is_synthetic,
             adjusted=adjusted,
-            known_at=known_at or datetime.now(UTC),
         )
 
     @extend_schema(
@@ -133,21 +136,27 @@ class FxRateListView(ApiView):
         filters={"base": Filter("base"), "quote": Filter("quote"), **_RANGE},
         sorts={"session": "session"},
         default_sort="session",
-        extra={"known_at": instant},
+        extra=POINT_IN_TIME,
         row=FxRateSerializer,
     )
 
-    @extend_schema(operation_id="fx_rates_list", responses=page_of(FxRateSerializer))
+    @extend_schema(
+        operation_id="fx_rates_list",
+        responses=page_of(FxRateSerializer, resolved_from=ResolvedFromSerializer()),
+    )
     def get(self, request: Request) -> Response:
         """Units of `quote` for one unit of `base` at the close."""
-        known_at = read_one(request, "known_at", instant)
+        asked = point_in_time(request)
         columns = ("base", "quote", "session", "rate", "source", "recorded_at")
-        rows = fx_rate_list_for_client(self.client, known_at=known_at)
+        rows = fx_rate_list_for_client(self.client, known_at=asked.known_at)
+        if asked.as_of is not None:
+            rows = rows.filter(session__lte=asked.as_of)
         return list_response(
             request,
             self.listing,
             rows.values("id", "client_id", *columns),
             lambda row: {**{c: row[c] for c in columns}, "own": row["client_id"] is not None},
+            asked=asked,
         )
 
     @extend_schema(
@@ -171,18 +180,21 @@ class CorporateActionListView(ApiView):
         },
         sorts={"ex_date": "ex_date"},
         default_sort="ex_date",
-        extra={"instrument": text, "known_at": instant},
+        extra={"instrument": text, **POINT_IN_TIME},
         row=CorporateActionSerializer,
     )
 
     @extend_schema(
-        operation_id="corporate_actions_list", responses=page_of(CorporateActionSerializer)
+        operation_id="corporate_actions_list",
+        responses=page_of(CorporateActionSerializer, resolved_from=ResolvedFromSerializer()),
     )
     def get(self, request: Request) -> Response:
         """Splits with their exact ratios, and distributions per share as traded."""
         refuse_unknown(request, self.listing.parameters())
-        known_at = read_one(request, "known_at", instant)
-        rows = corporate_action_list_for_client(self.client, known_at=known_at)
+        asked = point_in_time(request)
+        rows = corporate_action_list_for_client(self.client, known_at=asked.known_at)
+        if asked.as_of is not None:
+            rows = rows.filter(ex_date__lte=asked.as_of)
         instrument = _instrument_asked(request, self.client)
         if instrument is not None:
             rows = rows.filter(instrument=instrument)
@@ -196,6 +208,7 @@ class CorporateActionListView(ApiView):
                 **{c: row[c] for c in columns},
                 "own": row["client_id"] is not None,
             },
+            asked=asked,
         )
 
     @extend_schema(
@@ -264,14 +277,17 @@ def _added(
     )
 
 
-def _price_body(
-    client: Client, instrument: Instrument, adjusted: str, known_at: datetime | None
-) -> Body:
+def _price_body(client: Client, instrument: Instrument, adjusted: str, asked: PointInTime) -> Body:
     def traded(row: dict[str, Any]) -> dict[str, Any]:
         return {**{name: row[name] for name in _KEPT}, "own": row["client_id"] is not None}
 
     if adjusted == "split":
-        splits = splits_of(client, [instrument], known_at=known_at).get(instrument.pk, [])
+        found = splits_of(client, [instrument], known_at=asked.known_at)
+        splits = [
+            (ex_date, ratio)
+            for ex_date, ratio in found.get(instrument.pk, [])
+            if asked.as_of is None or ex_date <= asked.as_of
+        ]
 
         def in_todays_shares(row: dict[str, Any]) -> dict[str, Any]:
             factor = split_factor(splits, row["session"])
@@ -282,7 +298,7 @@ def _price_body(
 
         return in_todays_shares
     if adjusted == "total_return":
-        last = last_total_return(client, instrument, known_at=known_at)
+        last = last_total_return(client, instrument, as_of=asked.as_of, known_at=asked.known_at)
 
         def as_total_return(row: dict[str, Any]) -> dict[str, Any]:
             level = row["total_return_index"]

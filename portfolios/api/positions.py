@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import date
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
@@ -13,6 +14,7 @@ from rest_framework.response import Response
 from portfolios.api import examples
 from portfolios.api.base import ApiView, etagged
 from portfolios.api.listing import (
+    POINT_IN_TIME,
     Filter,
     Listing,
     calendar_date,
@@ -20,6 +22,7 @@ from portfolios.api.listing import (
     list_response,
     one_of,
     page_of,
+    point_in_time,
     read_parameters,
     refuse_unknown,
 )
@@ -31,6 +34,7 @@ from portfolios.api.serializers import (
     PositionsPutRequestSerializer,
     PositionsPutSerializer,
     PositionsSerializer,
+    ResolvedFromSerializer,
 )
 from portfolios.errors import InvalidRequest, NotFound
 from portfolios.identifiers import public_id
@@ -52,26 +56,23 @@ class PositionsView(ApiView):
     required_scopes = {"GET": "portfolios:read", "PUT": "portfolios:write"}
     max_json_nodes = 100_000
     parameters: ClassVar[Mapping[str, Mapping[str, Callable[[str], Any]]]] = {
-        "GET": {"as_of": calendar_date, "known_at": instant},
+        "GET": POINT_IN_TIME,
         "PUT": {"as_of": calendar_date, "roll": one_of("previous")},
     }
 
     @extend_schema(operation_id="positions_retrieve", responses=PositionsSerializer)
     def get(self, request: Request, portfolio_id: str) -> Response:
         """The latest set dated `as_of` or before, as it was known at `known_at`."""
-        asked = read_parameters(request, self.parameters["GET"])
+        refuse_unknown(request, self.parameters["GET"])
+        asked = point_in_time(request)
         portfolio = portfolio_get_for_client(self.client, portfolio_id)
-        found = position_set_effective(portfolio, **asked)
+        found = position_set_effective(portfolio, as_of=asked.as_of, known_at=asked.known_at)
         if found is None:
             raise NotFound("The portfolio has no positions on file for this date.")
         if (unchanged := not_modified(request, _tag(found))) is not None:
             return unchanged
-        known_at = asked.get("known_at") or datetime.now(UTC)
-        body = {
-            **_set_body(found),
-            "resolved_from": {"as_of": asked.get("as_of"), "known_at": known_at},
-        }
-        return etagged(body, _tag(found))
+        resolved_from = {"as_of": asked.as_of, "known_at": asked.known_at}
+        return etagged({**_set_body(found), "resolved_from": resolved_from}, _tag(found))
 
     @extend_schema(
         operation_id="positions_put",
@@ -112,19 +113,26 @@ class PositionSetListView(ApiView):
         filters={"as_of": Filter("as_of", calendar_date, ranges=True)},
         sorts={"as_of": "as_of", "recorded_at": "recorded_at"},
         default_sort="-as_of",
+        extra={"known_at": instant},
         row=PositionSetSummarySerializer,
     )
 
     @extend_schema(
-        operation_id="position_sets_list", responses=page_of(PositionSetSummarySerializer)
+        operation_id="position_sets_list",
+        responses=page_of(PositionSetSummarySerializer, resolved_from=ResolvedFromSerializer()),
     )
     def get(self, request: Request, portfolio_id: str) -> Response:
-        """Every set of a portfolio, superseded ones too."""
+        """Every set of a portfolio, superseded ones too; with `known_at` those on file then."""
+        refuse_unknown(request, self.listing.parameters())
         portfolio = portfolio_get_for_client(self.client, portfolio_id)
-        rows = position_set_list(portfolio).values(
+        asked = replace(point_in_time(request), as_of=None)  # here it selects the sets of a date
+        sets = position_set_list(portfolio)
+        if asked.known_at is not None:
+            sets = sets.filter(recorded_at__lte=asked.known_at)
+        rows = sets.values(
             "id", "portfolio_id", "as_of", "source", "checksum", "recorded_at", "superseded_at"
         )
-        return list_response(request, self.listing, rows, _summary)
+        return list_response(request, self.listing, rows, _summary, asked=asked)
 
 
 class PositionSetDetailView(ApiView):

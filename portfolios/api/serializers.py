@@ -33,6 +33,15 @@ class InstrumentRefSerializer(serializers.Serializer):  # type: ignore[type-arg]
     symbol = serializers.CharField()
 
 
+class ResolvedFromSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    """The state that was asked for; sent back as parameters it means the same one."""
+
+    as_of = serializers.DateField(allow_null=True, help_text="Facts dated until then; null: all.")
+    known_at = serializers.DateTimeField(
+        allow_null=True, help_text="As they were recorded then; null: as they are now."
+    )
+
+
 class PortfolioSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
     id = serializers.CharField()
     external_id = serializers.CharField(allow_null=True)
@@ -101,9 +110,7 @@ class PositionSetSerializer(PositionSetSummarySerializer):
 
 
 class PositionsSerializer(PositionSetSerializer):
-    resolved_from = serializers.DictField(
-        help_text="The as_of and known_at asked for; the set is the latest one not after them."
-    )
+    resolved_from = ResolvedFromSerializer(help_text="The set is the latest one not after it.")
 
 
 class PositionsPutSerializer(PositionSetSerializer):
@@ -143,6 +150,7 @@ class LeverageTermsSerializer(serializers.Serializer):  # type: ignore[type-arg]
 
 class LeverageTermsListSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
     data = LeverageTermsSerializer(many=True)
+    resolved_from = ResolvedFromSerializer()
 
 
 class OptionTermsRequestSerializer(StrictSerializer):

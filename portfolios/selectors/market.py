@@ -101,12 +101,18 @@ def scaled(value: Decimal | None, factor: Fraction) -> Decimal | None:
 
 
 def last_total_return(
-    client: Client, instrument: Instrument, *, known_at: datetime | None = None
+    client: Client,
+    instrument: Instrument,
+    *,
+    as_of: date | None = None,
+    known_at: datetime | None = None,
 ) -> tuple[Decimal, float] | None:
-    """The latest close with its total-return level."""
+    """The latest close, until `as_of`, with its total-return level."""
+    rows = price_list_for_client(client, instrument, known_at=known_at)
+    if as_of is not None:
+        rows = rows.filter(session__lte=as_of)
     row = (
-        price_list_for_client(client, instrument, known_at=known_at)
-        .filter(close__isnull=False, total_return_index__isnull=False)
+        rows.filter(close__isnull=False, total_return_index__isnull=False)
         .order_by("-session")
         .values_list("close", "total_return_index")
         .first()
@@ -116,11 +122,21 @@ def last_total_return(
     return row[0], row[1]
 
 
-def leverage_terms_of(client: Client, instrument: Instrument) -> QuerySet[LeverageTerms]:
-    return (
-        LeverageTerms.objects.filter(Q(client=client) | Q(client=None), instrument=instrument)
-        .select_related("reference_index")
-        .order_by("valid_from", F("client").asc(nulls_first=True))
+def leverage_terms_of(
+    client: Client,
+    instrument: Instrument,
+    *,
+    as_of: date | None = None,
+    known_at: datetime | None = None,
+) -> QuerySet[LeverageTerms]:
+    """Oldest first; with `as_of` those that began by then, with `known_at` those on file then."""
+    rows = LeverageTerms.objects.filter(Q(client=client) | Q(client=None), instrument=instrument)
+    if as_of is not None:
+        rows = rows.filter(valid_from__lte=as_of)
+    if known_at is not None:
+        rows = rows.filter(recorded_at__lte=known_at)
+    return rows.select_related("reference_index").order_by(
+        "valid_from", F("client").asc(nulls_first=True)
     )
 
 

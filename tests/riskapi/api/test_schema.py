@@ -86,8 +86,8 @@ def test_scope_is_written_where_people_read(operations: Operations) -> None:
 def test_list_parameters_are_the_ones_the_view_reads(operations: Operations) -> None:
     parameters = operations["GET", "/v1/prices"]["parameters"]
     names = {p["name"] for p in parameters if p["in"] == "query"}
-    own = {"instrument", "adjusted", "known_at", "from", "to", "limit", "cursor", "sort"}
-    assert names == {*own, "format", "fields", "omit"}
+    own = {"instrument", "adjusted", "as_of", "known_at", "from", "to"}
+    assert names == {*own, "limit", "cursor", "sort", "format", "fields", "omit"}
 
 
 def test_every_read_takes_a_shape_and_says_which_references_it_can_expand(
