@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -11,22 +12,26 @@ from rest_framework.response import Response
 
 from analytics.api.analyses import MAX_WAIT, run_tag
 from analytics.api.serializers import (
+    RunFigureSerializer,
     RunInputsSerializer,
     RunSerializer,
     RunSummarySerializer,
     UnitResultSerializer,
 )
 from analytics.models import Run, Unit
+from analytics.reporting.flat import unit_rows
 from analytics.selectors.runs import (
     run_get_for_client,
     run_inputs,
     run_list_for_client,
     run_representation,
     run_summary,
+    run_unit_answers,
     unit_result_get,
 )
 from analytics.services.runs import run_cancel, run_wait
 from portfolios.api.base import ApiView, etagged
+from portfolios.api.exports import chosen_format, file_response
 from portfolios.api.listing import (
     Filter,
     Listing,
@@ -37,6 +42,7 @@ from portfolios.api.listing import (
     page_of,
     read_parameters,
     refuse_unknown,
+    text,
 )
 from portfolios.api.preconditions import not_modified
 from portfolios.errors import Conflict
@@ -48,25 +54,26 @@ _COLUMNS = (
     "id", "kind", "status", "version", "portfolio_id", "as_of", "known_at", "method_version",
     "inputs_hash", "attempt_number", "created_at", "finished_at",
 )  # fmt: skip
+_RUN_COLUMNS = ("kind", "portfolio", "as_of", "known_at", "method_version")
 
 
-def _portfolio(text: str) -> uuid.UUID:
-    found = parse_public_id(Portfolio.ID_PREFIX, text)
+def _portfolio(value: str) -> uuid.UUID:
+    found = parse_public_id(Portfolio.ID_PREFIX, value)
     if found is None:
         raise ValueError("a portfolio's id, pf_...")
     return found
 
 
-def _seconds(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 5):
+def _seconds(value: str) -> int:
+    if not (value.isascii() and value.isdigit() and len(value) < 5):
         raise ValueError("whole seconds")
-    return min(int(text), MAX_WAIT)
+    return min(int(value), MAX_WAIT)
 
 
-def _version(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
+def _version(value: str) -> int:
+    if not (value.isascii() and value.isdigit() and len(value) < 10):
         raise ValueError("a run's version")
-    return int(text)
+    return int(value)
 
 
 class RunListView(ApiView):
@@ -91,7 +98,22 @@ class RunListView(ApiView):
         return list_response(request, self.listing, rows, lambda row: run_summary(Run(**row)))
 
 
+def _figures(request: Request, run: Run, unit: str | None = None) -> Response:
+    """The results as a file, one figure a row."""
+    head = run_summary(run)
+    head = {"run": head["id"], **{name: head[name] for name in _RUN_COLUMNS}}
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for name, answer in run_unit_answers(run, unit):
+            for row in unit_rows(answer):
+                yield {**head, "unit": name, **row}
+
+    address = f"/v1/runs/{run.public_id}/units/..."
+    return file_response(request, RunFigureSerializer, rows, narrow_by=[address])  # type: ignore[return-value]  # DRF sends any
+
+
 class RunDetailView(ApiView):
+    file_row = RunFigureSerializer
     required_scopes = {"GET": "analyses:read", "DELETE": "analyses:run"}
     refusals = {"DELETE": (409,)}
     #: A long poll must not hold a transaction; each method opens its own scope.
@@ -109,7 +131,9 @@ class RunDetailView(ApiView):
     )
     def get(self, request: Request, run_id: str) -> Response:
         """How far a run is and what its units made; with `wait`, when that has changed."""
-        given = read_parameters(request, {"wait": _seconds, "since_version": _version})
+        given = read_parameters(
+            request, {"wait": _seconds, "since_version": _version, "format": text}
+        )
         with client_scope(self.client.pk):
             run = run_get_for_client(self.client, run_id)
         if given.get("wait") and run.status not in Run.TERMINAL:
@@ -118,6 +142,8 @@ class RunDetailView(ApiView):
             )
         with client_scope(self.client.pk):
             run = run_get_for_client(self.client, run_id)
+            if chosen_format(request) is not None:
+                return _figures(request, run)
             unchanged = not_modified(request, run_tag(run))
             if unchanged is not None:
                 return unchanged
@@ -141,15 +167,18 @@ class RunDetailView(ApiView):
 
 
 class RunUnitView(ApiView):
+    file_row = RunFigureSerializer
     required_scopes = {"GET": "analyses:read"}
     refusals = {"GET": (409, 410)}
 
     @extend_schema(operation_id="runs_unit", responses=UnitResultSerializer)
     def get(self, request: Request, run_id: str, name: str) -> Response:
         """One unit's answer, the stored text itself."""
-        refuse_unknown(request, ())
+        refuse_unknown(request, ("format",))
         run = run_get_for_client(self.client, run_id)
         unit, result = unit_result_get(run, name)
+        if chosen_format(request) is not None:
+            return _figures(request, run, name)
         if result is not None:
             return not_modified(request, result.content_hash) or etagged(
                 result.body.encode(), result.content_hash

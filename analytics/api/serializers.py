@@ -297,6 +297,33 @@ class RunRequestedSerializer(RunSerializer):
     deduplicated = serializers.BooleanField(help_text="The same request was there already.")
 
 
+class RunFigureSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes a row
+    """A run's results as a table: one figure a row."""
+
+    run = serializers.CharField()
+    kind = serializers.CharField()
+    portfolio = serializers.CharField(allow_null=True)
+    as_of = serializers.DateField()
+    known_at = serializers.DateTimeField()
+    method_version = serializers.CharField()
+    unit = serializers.CharField(help_text="The unit's name in the request.")
+    status = serializers.CharField(help_text="Of the figure where it has one, else of the unit.")
+    measure = serializers.CharField(help_text="Dotted path in the result.")
+    instrument = serializers.CharField(help_text="Symbol or label of what the figure is about.")
+    horizon_sessions = serializers.IntegerField()
+    value = serializers.FloatField(help_text="The nearest double of a decimal.")
+    value_decimal = ExactDecimalField(help_text="Exact, of money, prices and weights.")
+    unit_of_measure = serializers.CharField(help_text="1: a plain number or a fraction.")
+    se = serializers.FloatField(help_text="Standard error.")
+    ci95_low = serializers.FloatField()
+    ci95_high = serializers.FloatField()
+    n_obs = serializers.IntegerField()
+    first = serializers.DateField(help_text="First observation.")
+    last = serializers.DateField(help_text="Last observation.")
+    text = serializers.CharField(help_text="Of what is no number, as a verdict.")
+    reason = serializers.CharField(help_text="Why there is no value.")
+
+
 class RunInputsSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
     run = serializers.CharField()
     as_of = serializers.DateField()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -88,6 +88,19 @@ def unit_representation(unit: Unit, body: str | None) -> Any:
             "detail": f"the computation failed {unit.attempt} times; it has been logged",
         }
     return answer
+
+
+def run_unit_answers(run: Run, name: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Names and answers of a run's units, read one after the other; of one where it is named."""
+    units = Unit.objects.filter(run=run).order_by("ordinal").select_related("result")
+    if name is not None:
+        units = units.filter(name=name)
+    for unit in units.iterator(chunk_size=20):
+        made: Result | None = getattr(unit, "result", None)
+        if made is None:
+            yield unit.name, unit_representation(unit, None)
+        else:
+            yield unit.name, orjson.loads(made.body)
 
 
 def unit_result_get(run: Run, name: str) -> tuple[Unit, Result | None]:

@@ -64,22 +64,27 @@ def file_response(
     request: Request,
     row: RowSerializer,
     rows: Callable[[], Iterable[Mapping[str, Any]]],
-    **facts: Any,
+    *,
+    narrow_by: Iterable[str] = (),
+    facts: Mapping[str, Any] | None = None,
 ) -> StreamingHttpResponse:
     """The rows as the file that was chosen; `facts` hold for all of them and are columns too.
 
     `rows` are bodies as in JSON. It is called again where a column turns out to need another type.
+    `narrow_by` is what a caller with too many rows can cut them down by.
     """
     form = chosen_format(request)
     assert form is not None  # noqa: S101  # callers have asked
-    cells = [*_constants(facts), *_cells(row(), ())]
+    cells = [*_constants(facts or {}), *_cells(row(), ())]
     shape = getattr((request.parser_context or {}).get("view"), "shape", None)
     if shape is not None:
         shape.require_columns(row)
         cells = [cell for cell in cells if shape.keeps(cell.path)]
 
     def tuples() -> Iterator[tuple[Any, ...]]:
-        for body in rows():
+        for number, body in enumerate(rows()):
+            if number == form.max_rows:
+                raise too_many_rows(form, narrow_by)
             shown = body if shape is None else shape.cut(body)
             yield tuple([cell.read(shown) for cell in cells])
 
@@ -142,8 +147,8 @@ def too_many_rows(form: Format, filters: Iterable[str]) -> InvalidRequest:
     """The refusal of a list that is longer than its form of file may be."""
     names = list(filters)
     return InvalidRequest(
-        f"The list has more than the {form.max_rows:,} rows that a file of the format"
-        f" {form.name} may have. Narrow it by {', '.join(names) or 'paging through the JSON'}.",
+        f"There are more than the {form.max_rows:,} rows that a file of the format"
+        f" {form.name} may have. Narrow them by {', '.join(names) or 'paging through the JSON'}.",
         code="export-too-large",
         context={"max_rows": form.max_rows},
         errors=[

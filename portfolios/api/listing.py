@@ -292,7 +292,8 @@ def _as_file(
         request,
         listing.row,
         lambda: map(body, rows.iterator(chunk_size=_FETCHED)),
-        **echo,
+        narrow_by=listing.narrowing(),
+        facts=echo,
     )
 
 

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from portfolios.api import examples
 from portfolios.api.base import ApiView, etagged
+from portfolios.api.exports import chosen_format, file_response
 from portfolios.api.listing import (
     POINT_IN_TIME,
     Filter,
@@ -29,6 +30,7 @@ from portfolios.api.listing import (
 from portfolios.api.portfolios import instrument_ref
 from portfolios.api.preconditions import not_modified
 from portfolios.api.serializers import (
+    PositionSerializer,
     PositionSetSerializer,
     PositionSetSummarySerializer,
     PositionsPutRequestSerializer,
@@ -53,6 +55,7 @@ CALENDAR = "XNYS"
 
 
 class PositionsView(ApiView):
+    file_row = PositionSerializer
     required_scopes = {"GET": "portfolios:read", "PUT": "portfolios:write"}
     max_json_nodes = 100_000
     parameters: ClassVar[Mapping[str, Mapping[str, Callable[[str], Any]]]] = {
@@ -63,12 +66,14 @@ class PositionsView(ApiView):
     @extend_schema(operation_id="positions_retrieve", responses=PositionsSerializer)
     def get(self, request: Request, portfolio_id: str) -> Response:
         """The latest set dated `as_of` or before, as it was known at `known_at`."""
-        refuse_unknown(request, self.parameters["GET"])
+        refuse_unknown(request, [*self.parameters["GET"], "format"])
         asked = point_in_time(request)
         portfolio = portfolio_get_for_client(self.client, portfolio_id)
         found = position_set_effective(portfolio, as_of=asked.as_of, known_at=asked.known_at)
         if found is None:
             raise NotFound("The portfolio has no positions on file for this date.")
+        if chosen_format(request) is not None:
+            return _as_file(request, found)
         if (unchanged := not_modified(request, _tag(found))) is not None:
             return unchanged
         resolved_from = {"as_of": asked.as_of, "known_at": asked.known_at}
@@ -136,15 +141,26 @@ class PositionSetListView(ApiView):
 
 
 class PositionSetDetailView(ApiView):
+    file_row = PositionSerializer
     required_scopes = {"GET": "portfolios:read"}
 
     @extend_schema(operation_id="position_sets_retrieve", responses=PositionSetSerializer)
     def get(self, request: Request, portfolio_id: str, position_set_id: str) -> Response:
         """One set, whenever it was current."""
-        refuse_unknown(request, ())
+        refuse_unknown(request, ("format",))
         portfolio = portfolio_get_for_client(self.client, portfolio_id)
         found = position_set_get(portfolio, position_set_id)
+        if chosen_format(request) is not None:
+            return _as_file(request, found)
         return not_modified(request, _tag(found)) or etagged(_set_body(found), _tag(found))
+
+
+def _as_file(request: Request, found: PositionSet) -> Response:
+    """The positions as a file, each row with the set it belongs to."""
+    body = _set_body(found)
+    head = {name: body[name] for name in ("portfolio", "as_of", "source", "recorded_at")}
+    facts = {"position_set": body["id"], **head}
+    return file_response(request, PositionSerializer, lambda: body["positions"], facts=facts)  # type: ignore[return-value]  # DRF sends any
 
 
 def _set_body(found: PositionSet) -> dict[str, Any]:

@@ -163,3 +163,32 @@ def test_outsider_and_key_without_the_scope(rates: Caller, outsider: Caller) -> 
     assert rows_of(outsider.get("/v1/fx-rates?format=csv"), "csv") == []
     stranger = rates.with_key(scopes=["portfolios:read"])
     assert stranger.get("/v1/fx-rates?format=csv").code == "insufficient-scope"
+
+
+def test_positions_are_rows_with_their_set(caller: Caller, market: Market) -> None:
+    portfolio = caller.post("/v1/portfolios", {"name": "book"}).body["id"]
+    path = f"/v1/portfolios/{portfolio}/positions"
+    positions = [
+        {"instrument": "NVDA", "quantity": "-10.5", "tags": ["semis", "short"]},
+        {"instrument": "CASH.USD", "quantity": "1000", "cost": "1"},
+    ]
+    put = caller.put(f"{path}?as_of=2026-11-20", {"positions": positions})
+    for address in (path, put.headers["Location"]):
+        rows = rows_of(caller.get(f"{address}?format=parquet"), "parquet")
+        assert [row["quantity"] for row in rows] == [Decimal("-10.5"), 1000]
+        assert rows[0]["tags"] == "semis;short"
+        assert {row["position_set"] for row in rows} == {put.body["id"]}
+        assert {row["as_of"] for row in rows} == {date(2026, 11, 20)}
+    assert rows_of(caller.get(f"{path}?format=csv"), "csv")[0]["quantity"] == "-10.5"
+
+
+def test_every_list_can_be_had_as_a_file(caller: Caller, market: Market) -> None:
+    """Whatever view has a list: `Listing(row=...)` was not forgotten, and its rows are writable."""
+    from tests.architecture.test_endpoints import PRIVATE
+
+    lists = [path for path, view in PRIVATE.items() if hasattr(view, "listing")]
+    assert len(lists) >= 9
+    for path in lists:
+        assert PRIVATE[path].exported_row() is not None, path
+        if "<" not in path and path != "v1/prices":
+            assert caller.get(f"/{path}?format=csv").status == 200, path
