@@ -61,6 +61,7 @@ class EventListView(ApiView):
         sorts={"position": "id"},
         default_sort="position",
         extra={"after": _event_uid},
+        row=EventSerializer,
     )
 
     @extend_schema(operation_id="events_list", responses=page_of(EventSerializer))

@@ -86,3 +86,19 @@ def test_without_the_scope_the_answer_is_403(path: str, tenant: Client) -> None:
         assert answer.status_code == 403, (method, path)
         assert answer.json()["code"] == "insufficient-scope"
         assert answer.json()["required_scope"] == scope
+
+
+LISTS = {path: view for path, view in PRIVATE.items() if hasattr(view, "listing")}
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_every_list_can_be_had_as_a_file(path: str, tenant: Client) -> None:
+    assert LISTS[path].exported_row() is not None, "say Listing(row=...)"
+    if "<" in path or "instrument" in LISTS[path].listing.extra:
+        return  # what such a list needs is in tests/portfolios/api/test_exports.py
+    with operator_scope():
+        _, key = api_key_create(tenant, "all", SCOPES)
+    answer = Browser().get(f"/{path}?format=csv", HTTP_AUTHORIZATION=f"Bearer {key}")
+    assert answer.status_code == 200
+    assert b"," in answer.getvalue()
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"

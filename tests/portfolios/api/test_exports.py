@@ -180,15 +180,3 @@ def test_positions_are_rows_with_their_set(caller: Caller, market: Market) -> No
         assert {row["position_set"] for row in rows} == {put.body["id"]}
         assert {row["as_of"] for row in rows} == {date(2026, 11, 20)}
     assert rows_of(caller.get(f"{path}?format=csv"), "csv")[0]["quantity"] == "-10.5"
-
-
-def test_every_list_can_be_had_as_a_file(caller: Caller, market: Market) -> None:
-    """Whatever view has a list: `Listing(row=...)` was not forgotten, and its rows are writable."""
-    from tests.architecture.test_endpoints import PRIVATE
-
-    lists = [path for path, view in PRIVATE.items() if hasattr(view, "listing")]
-    assert len(lists) >= 9
-    for path in lists:
-        assert PRIVATE[path].exported_row() is not None, path
-        if "<" not in path and path != "v1/prices":
-            assert caller.get(f"/{path}?format=csv").status == 200, path
