@@ -252,9 +252,10 @@ def _constants(facts: Mapping[str, Any]) -> Iterator[_Cell]:
     for name, value in facts.items():
         if isinstance(value, Mapping):
             yield from _constants({f"{name}_{inner}": v for inner, v in value.items()})
+        if value is None or isinstance(value, Mapping):
             continue
         kind = next((t for python, t in _PYTHON_TYPES if isinstance(value, python)), Type.TEXT)
-        constant = str(value) if kind is Type.TEXT and value is not None else value
+        constant = str(value) if kind is Type.TEXT else value
         yield _Cell(Column(name, kind), partial(_same, constant))
 
 

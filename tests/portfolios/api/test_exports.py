@@ -53,7 +53,7 @@ def test_every_format_has_the_rows_of_the_list(rates: Caller, form: str, by_head
     answer = rates.get(path, **headers)
     listed = rates.get("/v1/fx-rates").body["data"]
     found = rows_of(answer, form)
-    assert found[0].keys() == listed[0].keys()
+    assert found[0].keys() - listed[0].keys() == {"resolved_from_known_at"}
     given = [float(row["rate"]) for row in found]
     assert given == pytest.approx([float(row["rate"]) for row in listed], rel=1e-15)
     assert f'filename="fx-rates.{form}"' in answer.headers["Content-Disposition"]
@@ -130,7 +130,7 @@ def test_format_decides_over_accept_and_json_is_one(rates: Caller) -> None:
     [
         ("/v1/fx-rates?format=xml", "*/*", 400, "bad-parameter"),
         ("/v1/fx-rates?format=csv&limit=10", "*/*", 400, "bad-parameter"),
-        ("/v1/fx-rates?format=csv&cursor=abc", "*/*", 400, "bad-parameter"),
+        ("/v1/fx-rates?format=csv&cursor=abc", "*/*", 400, "bad-cursor"),
         ("/v1/fx-rates?format=csv&colour=red", "*/*", 400, "unknown-parameter"),
         ("/v1/fx-rates", "application/xml", 406, "not-acceptable"),
         ("/v1/me?format=csv", "*/*", 400, "unknown-parameter"),
@@ -155,7 +155,7 @@ def test_a_list_too_long_names_what_narrows_it(
     monkeypatch.setattr(FILE_RENDERERS[0], "form", short)
     answer = rates.get("/v1/fx-rates?format=csv")
     assert (answer.status, answer.code) == (422, "export-too-large")
-    assert answer.body["errors"][0]["suggestion"] == ["base", "quote", "from", "to"]
+    assert answer.body["errors"][0]["suggestion"] == ["base", "quote", "from", "to", "as_of"]
     assert rates.get("/v1/fx-rates?format=csv&from=2026-11-19").status == 200
 
 
