@@ -102,7 +102,8 @@ class Service:
         self.guard = Guard()
         self.postgres = Postgres(self.state, self.guard, None if durable else VOLATILE)
         self.valkey = Valkey(self.state, self.guard)
-        self.port = free_port(18_000)
+        # Its own corner of the ports: a killed server must find its own free again.
+        self.port = free_port(18_000 + 10 * (os.getpid() % 1_000))
         self.base_url = f"http://{HOST}:{self.port}"
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._environment = {
