@@ -131,7 +131,8 @@ class Listing:
         return [
             name
             for name in self.parameters()
-            if name not in (*_PAGING, "format", "known_at") and not name.endswith("__in")
+            if name not in (*_PAGING, "format", *(POINT_IN_TIME.keys() - self.filters.keys()))
+            and not name.endswith("__in")
         ]
 
 
@@ -210,7 +211,8 @@ def point_in_time(request: Request) -> PointInTime:
         raise InvalidRequest(
             "known_at lies in the future.", code="bad-known-at", errors=[{"pointer": "?known_at"}]
         )
-    if known_at is None and (cursor := request.query_params.get("cursor")):
+    cursor = request.query_params.get("cursor")
+    if known_at is None and cursor and chosen_format(request) is None:
         known_at = _open(cursor, _fingerprint(request))[2]
     return PointInTime(read_one(request, "as_of", calendar_date), known_at, now)
 
@@ -230,8 +232,6 @@ def list_response(
     history it is the state `asked` for.
     """
     refuse_unknown(request, listing.parameters())
-    if asked is not None:
-        echo["resolved_from"] = asked.echo()
     parameters = request.query_params
     rows = rows.filter(_conditions(parameters, listing))
     column, descending = _order(parameters.get("sort"), listing)
@@ -264,6 +264,7 @@ def list_response(
             "has_more": has_more,
             "next_cursor": next_cursor,
             "next_url": next_url,
+            **({} if asked is None else {"resolved_from": asked.echo()}),
             **echo,
         },
         headers=headers,
