@@ -6,8 +6,8 @@ market folder.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -45,9 +45,14 @@ class Cast:
     is_synthetic: bool
     benchmark: str
     market_benchmark: str
-    bull: str
-    bear: str
+    bull: str | None
+    bear: str | None
     books: tuple[Book, ...]
+
+    @property
+    def symbols(self) -> set[str]:
+        """What the books hold, options and cash apart."""
+        return {symbol for book in self.books for symbol in (*book.longs, *book.others)}
 
 
 SYNTHETIC = Cast(
@@ -112,6 +117,36 @@ REAL = Cast(
 )
 
 
+def recast(
+    cast: Cast,
+    *,
+    benchmark: str,
+    bull: str | None,
+    bear: str | None,
+    longs: Sequence[str],
+    put_underlying: str,
+) -> Cast:
+    """The cast's first book with the funds and shares of another market in the same roles."""
+    book = cast.books[0]
+    roles = {bull: (0.05, LEVERAGED), bear: (0.10, HEDGE)}
+    others = {symbol: role for symbol, role in roles.items() if symbol is not None}
+    share = sum(book.longs.values()) / max(len(longs), 1)
+    return replace(
+        cast,
+        benchmark=benchmark,
+        bull=bull,
+        bear=bear,
+        books=(
+            replace(
+                book,
+                longs=dict.fromkeys(longs, share),
+                others=others,
+                put_underlying=put_underlying,
+            ),
+        ),
+    )
+
+
 @dataclass(frozen=True)
 class Put:
     """The contract that a book holds on a date."""
@@ -156,22 +191,18 @@ def positions(book: Book, closes: Mapping[str, float], session: date) -> list[di
 def first_analyses(
     cast: Cast, portfolio_id: str, *, as_of: date, since: date
 ) -> dict[str, dict[str, Any]]:
-    """A request body for each analysis."""
+    """A request body for each analysis that the market has the funds for."""
     common = {"portfolio": portfolio_id, "as_of": as_of.isoformat()}
     period = {"from": since.isoformat(), "to": as_of.isoformat()}
-    return {
-        "semiconductor-beta": {**common, "units": {"main": {}}},
-        "hedge-effectiveness": {
-            **common,
-            "units": {
-                "bear": {"hedged_item": {"tag": SEMIS}, "hedging": [{"instrument": cast.bear}]}
-            },
-        },
-        "leveraged-drag": {
-            **common,
-            "units": {
-                "bull": {"instrument": cast.bull, **period},
-                "bear": {"instrument": cast.bear, **period},
-            },
-        },
+    funds = {
+        role: {"instrument": symbol, **period}
+        for role, symbol in (("bull", cast.bull), ("bear", cast.bear))
+        if symbol is not None
     }
+    analyses = {"semiconductor-beta": {**common, "units": {"main": {}}}}
+    if cast.bear is not None:
+        hedge = {"hedged_item": {"tag": SEMIS}, "hedging": [{"instrument": cast.bear}]}
+        analyses["hedge-effectiveness"] = {**common, "units": {"bear": hedge}}
+    if funds:
+        analyses["leveraged-drag"] = {**common, "units": funds}
+    return analyses

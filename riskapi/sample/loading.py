@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Max
 
 from portfolios.errors import MarketDataMissing, Refused
-from portfolios.models import Client, Instrument, OptionTerms, Portfolio, Price
+from portfolios.models import Client, Instrument, LeverageTerms, OptionTerms, Portfolio, Price
 from portfolios.selectors.calendars import previous_session
 from portfolios.selectors.instruments import instrument_find
 from portfolios.services.api_keys import api_key_authenticate, api_key_create
@@ -34,6 +34,8 @@ Progress = Callable[[Path, int, int], None]
 
 #: When a day's prices are taken to be there: hours after the latest close of the exchange.
 _PUBLISHED_UTC = time(23, 30)
+#: Shares of a book of a folder that has none of the demo's.
+_LONGS = 5
 _ADMIN = "admin"
 _ACTOR = "load_sample"
 
@@ -47,9 +49,11 @@ def load_sample(market: Path | None, progress: Progress | None = None) -> dict[s
     client = _client(cast)
     refused = _load_market(client, market, progress)
     with client_scope(client.id):
+        asked = cast
+        cast = asked if asked.is_synthetic else _cast_of_folder(asked)
         last = _last_session(cast)
         dates = sorted({REFERENCE_SESSION, last}) if cast.is_synthetic else [last]
-        portfolios, missing = [], set()
+        portfolios, missing = [], asked.symbols - cast.symbols
         for book in cast.books:
             portfolio = _portfolio(client, cast, book)
             for session in dates:
@@ -118,12 +122,65 @@ def _latest_price(symbols: Iterable[str]) -> date | None:
     return latest
 
 
+def _cast_of_folder(cast: Cast) -> Cast:
+    """The cast itself, or, where the folder has other funds, the same roles played by those."""
+    priced = Price.objects.filter(
+        client=None, instrument__client=None, superseded_at=None, close__isnull=False
+    )
+    newest = priced.aggregate(Max("session"))["session__max"]
+    listed = Instrument.objects.filter(
+        client=None, pk__in=priced.filter(session=newest).values("instrument")
+    )
+    known = {instrument.symbol: instrument for instrument in listed.order_by("symbol")}
+    if {cast.benchmark, cast.bull, cast.bear} <= known.keys():
+        return cast
+    terms = {
+        row.instrument.symbol: row
+        for row in LeverageTerms.objects.filter(
+            client=None, instrument__in=known.values(), valid_from__lte=newest
+        )
+        .select_related("instrument", "reference_index__proxy")
+        .order_by("valid_from")
+    }
+    by_multiple = sorted(terms, key=lambda symbol: (terms[symbol].multiple, symbol))
+    bear = next((symbol for symbol in by_multiple if terms[symbol].multiple < 0), None)
+    bulls = [symbol for symbol in reversed(by_multiple) if terms[symbol].multiple > 0]
+    index = None if bear is None else terms[bear].reference_index
+    same = [symbol for symbol in bulls if terms[symbol].reference_index == index]
+    bull = next(iter((*same, *bulls)), None)
+    book = cast.books[0]
+    familiar = [symbol for symbol in book.longs if symbol in known]
+    fund = bear or bull
+    if fund is None and not familiar:
+        return cast
+    shares = [
+        symbol
+        for symbol, instrument in known.items()
+        if instrument.kind in {Instrument.Kind.EQUITY, Instrument.Kind.ETF} and symbol not in terms
+    ]
+    priced_index = None if fund is None else _priced_index(terms[fund].reference_index, known)
+    return books.recast(
+        cast,
+        benchmark=priced_index or cast.benchmark,
+        bull=bull,
+        bear=bear,
+        longs=familiar or shares[:_LONGS],
+        put_underlying=book.put_underlying if book.put_underlying in known else "",
+    )
+
+
+def _priced_index(index: Instrument, known: Mapping[str, Instrument]) -> str | None:
+    """The index, or the fund that stands in for it, as long as it has prices."""
+    names = (index.symbol, index.proxy.symbol if index.proxy is not None else "")
+    return next((name for name in names if name in known), None)
+
+
 def _last_session(cast: Cast) -> date:
-    held = {symbol for book in cast.books for symbol in (*book.longs, *book.others)}
-    last = _latest_price(held)
+    last = _latest_price(cast.symbols)
     if last is None:
         raise MarketDataMissing(
-            f"The folder has prices of none of {', '.join(sorted(held))}.", code="no-prices"
+            f"The folder has prices of none of {', '.join(sorted(cast.symbols))}.",
+            code="no-prices",
         )
     return last
 

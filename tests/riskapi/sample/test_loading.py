@@ -21,6 +21,7 @@ from portfolios.models import (
     Client,
     Instrument,
     LeverageTerms,
+    Portfolio,
     PositionSet,
     Price,
     RateObservation,
@@ -208,3 +209,40 @@ def test_folder_without_a_known_name_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(CommandError, match="prices of none of"):
         load(market=str(folder))
+
+
+def test_folder_of_other_funds_plays_the_same_roles(tmp_path: Path) -> None:
+    folder = tmp_path / "market"
+    (folder / "prices").mkdir(parents=True)
+    for symbol, close in {"CHIX": 100.0, "ABCD": 30.0, "UPPP": 20.0, "DWNN": 8.0}.items():
+        _price_file(folder, symbol, close)
+    (folder / "instruments.csv").write_text(
+        "symbol,kind,name,currency,proxy\nCHIX,etf,Chips,USD,\nNOPRICE,index,Chips,USD,CHIX\n"
+        "ABCD,equity,Maker,USD,\nUPPP,etf,Twice,USD,\nDWNN,etf,Minus twice,USD,\n"
+    )
+    (folder / "leverage_terms.csv").write_text(
+        "ticker,valid_from,multiple,reference_index,expense_ratio,swap_spread,source\n"
+        "UPPP,2020-01-02,2,NOPRICE,0.009,0.004,x\nDWNN,2020-01-02,-2,NOPRICE,0.009,0.004,x\n"
+    )
+
+    facts = load(market=str(folder))
+
+    assert facts["left_out"] == ["AMD", "NVDA", "SMH", "SOXL", "SOXS"]
+    assert set(facts["analyses"]["leveraged-drag"]["units"]) == {"bull", "bear"}
+    units = facts["analyses"]["hedge-effectiveness"]["units"]
+    assert units["bear"]["hedging"] == [{"instrument": "DWNN"}]
+    with operator_scope():
+        client = Client.objects.get(slug="demo")
+    with client_scope(client.id):
+        held = PositionSet.objects.get().positions.values_list("instrument__symbol", flat=True)
+        assert set(held) == {"CHIX", "ABCD", "UPPP", "DWNN", books.CASH}
+        assert Portfolio.objects.filter(benchmark__symbol="CHIX").exists()
+
+
+def test_folder_without_leveraged_funds_asks_for_beta_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "market"
+    (folder / "prices").mkdir(parents=True)
+    for symbol, close in {"NVDA": 100.0, "SOXX": 200.0}.items():
+        _price_file(folder, symbol, close)
+
+    assert set(load(market=str(folder))["analyses"]) == {"semiconductor-beta"}
