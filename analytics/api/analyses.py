@@ -11,11 +11,11 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from analytics.api.results.runs import SHAPES
 from analytics.api.serializers import (
     HedgeComparisonRequestSerializer,
     HedgeEffectivenessRequestSerializer,
     LeveragedDragRequestSerializer,
-    RunRequestedSerializer,
     SemiconductorBetaRequestSerializer,
     TailRiskRequestSerializer,
 )
@@ -40,13 +40,14 @@ _PREFER = OpenApiParameter(
 )
 
 
-def _operation(name: str, serializer: type[StrictSerializer]) -> Callable[[Any], Any]:
-    """How the schema describes the request for one kind of analysis."""
+def _operation(kind: str, serializer: type[StrictSerializer]) -> Callable[[Any], Any]:
+    """How the schema describes one kind of analysis: what is sent, and what comes of it."""
+    requested = SHAPES[kind].requested
     return extend_schema(
-        operation_id=name,
+        operation_id="analyses_" + kind.replace("-", "_"),
         request=serializer,
         parameters=[_PREFER],
-        responses={200: RunRequestedSerializer, 202: RunRequestedSerializer},
+        responses={200: requested, 202: requested},
     )
 
 
@@ -104,7 +105,7 @@ class SemiconductorBetaView(AnalysisView):
     kind = Run.Kind.SEMICONDUCTOR_BETA
     serializer = SemiconductorBetaRequestSerializer
 
-    @_operation("analyses_semiconductor_beta", SemiconductorBetaRequestSerializer)
+    @_operation(Run.Kind.SEMICONDUCTOR_BETA, SemiconductorBetaRequestSerializer)
     def post(self, request: Request) -> Response:
         """Semiconductor beta of a portfolio, leveraged funds and options looked through."""
         return super().post(request)
@@ -114,7 +115,7 @@ class HedgeEffectivenessView(AnalysisView):
     kind = Run.Kind.HEDGE_EFFECTIVENESS
     serializer = HedgeEffectivenessRequestSerializer
 
-    @_operation("analyses_hedge_effectiveness", HedgeEffectivenessRequestSerializer)
+    @_operation(Run.Kind.HEDGE_EFFECTIVENESS, HedgeEffectivenessRequestSerializer)
     def post(self, request: Request) -> Response:
         """How well positions hedge others: tests, horizons, coverage and cost."""
         return super().post(request)
@@ -124,7 +125,7 @@ class LeveragedDragView(AnalysisView):
     kind = Run.Kind.LEVERAGED_DRAG
     serializer = LeveragedDragRequestSerializer
 
-    @_operation("analyses_leveraged_drag", LeveragedDragRequestSerializer)
+    @_operation(Run.Kind.LEVERAGED_DRAG, LeveragedDragRequestSerializer)
     def post(self, request: Request) -> Response:
         """Where a leveraged fund's return came from, and what lies ahead."""
         return super().post(request)
@@ -134,7 +135,7 @@ class TailRiskView(AnalysisView):
     kind = Run.Kind.TAIL_RISK
     serializer = TailRiskRequestSerializer
 
-    @_operation("analyses_tail_risk", TailRiskRequestSerializer)
+    @_operation(Run.Kind.TAIL_RISK, TailRiskRequestSerializer)
     def post(self, request: Request) -> Response:
         """Value at risk, expected shortfall and who brings them, volatility, drawdown."""
         return super().post(request)
@@ -144,7 +145,7 @@ class HedgeComparisonView(AnalysisView):
     kind = Run.Kind.HEDGE_COMPARISON
     serializer = HedgeComparisonRequestSerializer
 
-    @_operation("analyses_hedge_comparison", HedgeComparisonRequestSerializer)
+    @_operation(Run.Kind.HEDGE_COMPARISON, HedgeComparisonRequestSerializer)
     def post(self, request: Request) -> Response:
         """Short, inverse funds, put, put spread and collar side by side at equal delta."""
         return super().post(request)

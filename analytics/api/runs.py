@@ -11,13 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from analytics.api.analyses import MAX_WAIT, run_tag
-from analytics.api.serializers import (
-    RunFigureSerializer,
-    RunInputsSerializer,
-    RunSerializer,
-    RunSummarySerializer,
-    UnitResultSerializer,
-)
+from analytics.api.results.runs import RunSummaryShape, run_of_any_kind, stored_unit
+from analytics.api.serializers import RunFigureSerializer, RunInputsSerializer
 from analytics.models import Run, Unit
 from analytics.reporting.flat import unit_rows
 from analytics.selectors.runs import (
@@ -88,10 +83,10 @@ class RunListView(ApiView):
         },
         sorts={"created_at": "created_at", "as_of": "as_of"},
         default_sort="-created_at",
-        row=RunSummarySerializer,
+        row=RunSummaryShape,
     )
 
-    @extend_schema(operation_id="runs_list", responses=page_of(RunSummarySerializer))
+    @extend_schema(operation_id="runs_list", responses=page_of(RunSummaryShape))
     def get(self, request: Request) -> Response:
         """The client's runs, the latest first, without their units."""
         rows = run_list_for_client(self.client).values(*_COLUMNS)
@@ -127,7 +122,7 @@ class RunDetailView(ApiView):
                 "since_version", int, description="Answer as soon as the version is beyond this."
             ),
         ],
-        responses=RunSerializer,
+        responses=run_of_any_kind(),
     )
     def get(self, request: Request, run_id: str) -> Response:
         """How far a run is and what its units made; with `wait`, when that has changed."""
@@ -152,7 +147,7 @@ class RunDetailView(ApiView):
             answer["Retry-After"] = "1"
         return answer
 
-    @extend_schema(operation_id="runs_cancel", responses=RunSerializer)
+    @extend_schema(operation_id="runs_cancel", responses=run_of_any_kind())
     def delete(self, request: Request, run_id: str) -> Response:
         """Stop a run; units that are done keep their results."""
         refuse_unknown(request, ())
@@ -171,7 +166,7 @@ class RunUnitView(ApiView):
     required_scopes = {"GET": "analyses:read"}
     refusals = {"GET": (409, 410)}
 
-    @extend_schema(operation_id="runs_unit", responses=UnitResultSerializer)
+    @extend_schema(operation_id="runs_unit", responses=stored_unit())
     def get(self, request: Request, run_id: str, name: str) -> Response:
         """One unit's answer, the stored text itself."""
         refuse_unknown(request, ("format",))

@@ -7,14 +7,12 @@ from typing import Any
 
 from rest_framework import serializers
 
-from analytics.models import Result, Run
 from analytics.services.runs import MAX_UNITS
 from portfolios.api.fields import (
     ExactDecimalField,
     InstantField,
     NameField,
     PlainDateField,
-    PortfolioRefField,
     RealField,
     StrictSerializer,
     TextField,
@@ -255,46 +253,6 @@ class TailRiskRequestSerializer(_AnalysisRequestSerializer):
 class HedgeComparisonRequestSerializer(_AnalysisRequestSerializer):
     portfolio = TextField(max_length=40, required=False, allow_null=True, default=None)
     units = UnitsField(child=HedgeComparisonUnitSerializer(), required=False)
-
-
-class UnitResultSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
-    status = serializers.ChoiceField(
-        choices=[*Result.Status.values, "queued", "running", "canceled"]
-    )
-    result = serializers.DictField(allow_null=True)
-    problem = serializers.DictField(required=False)
-
-
-class RunSummarySerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
-    id = serializers.CharField()
-    kind = serializers.ChoiceField(choices=Run.Kind.choices)
-    status = serializers.ChoiceField(
-        choices=Run.Status.choices,
-        help_text="`succeeded`: every unit is `ok`; `partial`: some are; `failed`: none is.",
-    )
-    version = serializers.IntegerField(help_text="Counts changes; for `since_version`.")
-    portfolio = PortfolioRefField(allow_null=True)
-    as_of = serializers.DateField()
-    known_at = serializers.DateTimeField()
-    method_version = serializers.CharField()
-    inputs_hash = serializers.CharField()
-    attempt_number = serializers.IntegerField()
-    created_at = serializers.DateTimeField()
-    finished_at = serializers.DateTimeField(allow_null=True)
-
-
-class ProgressSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
-    done = serializers.IntegerField()
-    total = serializers.IntegerField()
-
-
-class RunSerializer(RunSummarySerializer):
-    progress = ProgressSerializer()
-    units = serializers.DictField(child=UnitResultSerializer())
-
-
-class RunRequestedSerializer(RunSerializer):
-    deduplicated = serializers.BooleanField(help_text="The same request was there already.")
 
 
 class RunFigureSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes a row

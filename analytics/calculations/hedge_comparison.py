@@ -226,12 +226,12 @@ def _setting(market: Market, params: Json, notes: list[Json]) -> _Setting:
     panel = market.panel([series], market.rows(series, VOLATILITY_SESSIONS))
     used = ~np.isnan(panel.returns[:, 0])
     if int(used.sum()) < MIN_OBS:
-        raise Unanswerable(
-            Result.Status.INSUFFICIENT_DATA,
-            "insufficient-history",
+        raise outputs.too_short(
             f"{underlying.symbol} has {int(used.sum())} returns where {MIN_OBS} are needed",
-            required_obs=MIN_OBS,
-            available_obs=int(used.sum()),
+            required=MIN_OBS,
+            available=int(used.sum()),
+            dates=panel.dates,
+            used=used,
         )
     realized = realized_variance(panel.returns[used, 0]).annual_volatility
     days = panel.dates[used]

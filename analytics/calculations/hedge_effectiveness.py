@@ -207,7 +207,7 @@ def _answer(market: Market, request: Request) -> Outcome:
     except Unanswerable as refusal:
         return refusal.outcome
     except EngineError as error:
-        return outputs.failed(error.failure)
+        return outputs.failed(outputs.renamed(error.failure, "the hedge", "hedge"))
 
 
 def _prepare(market: Market, valued: Book, params: Json) -> _Hedge:
@@ -248,14 +248,12 @@ def _prepare(market: Market, valued: Book, params: Json) -> _Hedge:
     item, hedge = returns(exposed, item_value), returns(hedges, hedge_value)
     used = ~np.isnan(item) & ~np.isnan(hedge)
     if int(used.sum()) < MIN_OBS:
-        raise Unanswerable(
-            Result.Status.INSUFFICIENT_DATA,
-            "insufficient-history",
+        raise outputs.too_short(
             f"item and hedge have {int(used.sum())} common returns where {MIN_OBS} are needed",
-            required_obs=MIN_OBS,
-            available_obs=int(used.sum()),
-            first_session=str(panel.dates[used][0]) if used.any() else None,
-            missing_sessions=[str(day) for day in panel.dates[~used]][:50],
+            required=MIN_OBS,
+            available=int(used.sum()),
+            dates=panel.dates,
+            used=used,
         )
     notes = [*book.warnings, *book.stale_warnings(params["max_price_age_sessions"])]
     notes += gap_warnings(market, lead, rows)

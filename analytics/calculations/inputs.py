@@ -832,7 +832,7 @@ def _expose(
                 Result.Status.ERROR,
                 "leverage-terms-gap",
                 f"no multiple and index are on file for {symbol} on {market.as_of}.",
-                instruments=[{"id": market.instrument(instrument_id).public_id}],
+                instruments=[{"id": market.instrument(instrument_id).public_id, "symbol": symbol}],
                 dates=[market.as_of.isoformat()],
             )
             return
@@ -1000,8 +1000,12 @@ def _option_price_and_delta(
 def _realized_volatility(market: Market, underlying_id: int) -> float:
     series = market.series(underlying_id)
     if series is None:
+        underlying = market.instrument(underlying_id)
         raise Unanswerable(
-            Result.Status.ERROR, "missing-price", "an option's underlying has no price history"
+            Result.Status.ERROR,
+            "missing-price",
+            f"the underlying {underlying.symbol} of an option has no price history",
+            instruments=[{"id": underlying.public_id, "symbol": underlying.symbol}],
         )
     panel = market.panel([series], market.rows(series, _VOLATILITY_SESSIONS))
     returns = panel.returns[:, 0]

@@ -213,6 +213,8 @@ def _fund_result(
             f" where {MIN_OBS} are needed",
             required_obs=MIN_OBS,
             available_obs=max(int(rows.size) - 1, 0),
+            first_session=str(market.block.sessions[rows[0]]) if rows.size else None,
+            missing_sessions=[],
         )
     path = _Path(market, fund, rows)
     parts = return_decomposition(
@@ -348,6 +350,7 @@ class _Path:
                 " index; a compounded return has no gaps",
                 required_obs=required,
                 available_obs=required - len(missing),
+                first_session=str(self.dates_with_start[0]),
                 missing_sessions=[day.isoformat() for day in missing[:50]],
             )
 

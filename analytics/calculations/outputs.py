@@ -5,11 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from typing import Any
 
-from analytics.engine.types import Estimate, Failure, FailureReason, Sample
+from analytics.engine.types import (
+    BoolArray,
+    DateArray,
+    Estimate,
+    Failure,
+    FailureReason,
+    Sample,
+)
 from analytics.models import Result
 
 Json = dict[str, Any]
@@ -22,10 +29,14 @@ _STATUS_OF_REASON = {
 }
 _CODE_OF_REASON = {
     FailureReason.INSUFFICIENT_DATA: "insufficient-history",
-    FailureReason.DEGENERATE: "zero-variance",
+    FailureReason.DEGENERATE: "degenerate-input",
     FailureReason.INVALID_INPUT: "invalid-input",
     FailureReason.NON_FINITE: "not-representable",
 }
+#: What an insufficient history is told with, beside the counts.
+_HISTORY = ("requested_obs", "first_session", "missing_sessions", "series")
+#: So many of the missing sessions are named.
+_LISTED_SESSIONS = 50
 
 
 @dataclass(frozen=True)
@@ -78,19 +89,58 @@ def problem(code: str, detail: str, **members: Any) -> Json:
 
 
 def failed(failure: Failure, **members: Any) -> Outcome:
-    """The outcome for an engine's refusal."""
-    context = dict(failure.context)
-    renamed = {
-        "required_obs": context.pop("required", None),
-        "available_obs": context.pop("available", None),
-    }
-    given = {name: value for name, value in renamed.items() if value is not None}
+    """The outcome for an engine's refusal; what a code has no member for goes to `context`."""
+    figures = {**failure.context, **members}
+    code = _CODE_OF_REASON[failure.reason]
+    if failure.reason is FailureReason.INSUFFICIENT_DATA:
+        named: Json = {
+            "required_obs": figures.pop("required", 0),
+            "available_obs": figures.pop("available", 0),
+            "first_session": None,
+            "missing_sessions": [],
+            **{name: figures[name] for name in _HISTORY if name in figures},
+        }
+    elif figures.get("std") == 0 and {"series", "n_obs"} <= figures.keys():
+        named = {name: figures[name] for name in ("series", "n_obs", "std")}
+        code = "zero-variance"
+    else:
+        named = {"context": figures}
     return Outcome(
-        status=_STATUS_OF_REASON[failure.reason],
-        problem=problem(
-            _CODE_OF_REASON[failure.reason], failure.message, **context, **given, **members
-        ),
+        status=_STATUS_OF_REASON[failure.reason], problem=problem(code, failure.message, **named)
     )
+
+
+def renamed(failure: Failure, regressor: str, series: str) -> Failure:
+    """A failure in the client's words: the engine numbers its regressors."""
+    if failure.context.get("series") != 0:
+        return failure
+    return replace(
+        failure,
+        message=failure.message.replace("regressor 0", regressor),
+        context={**failure.context, "series": series},
+    )
+
+
+def too_short(
+    detail: str, *, required: int, available: int, dates: DateArray, used: BoolArray
+) -> Unanswerable:
+    """The refusal of a sample with too few returns, and which of its sessions have none."""
+    return Unanswerable(
+        Result.Status.INSUFFICIENT_DATA,
+        "insufficient-history",
+        detail,
+        required_obs=required,
+        available_obs=available,
+        **absence(dates, used),
+    )
+
+
+def absence(dates: DateArray, used: BoolArray) -> Json:
+    """Where a sample begins, and the sessions that it lacks."""
+    return {
+        "first_session": str(dates[used][0]) if used.any() else None,
+        "missing_sessions": [str(day) for day in dates[~used]][:_LISTED_SESSIONS],
+    }
 
 
 def unavailable(failure: Failure) -> Json:

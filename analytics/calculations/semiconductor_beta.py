@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,7 @@ from analytics.engine.options import option_batch
 from analytics.engine.panel import ReturnPanel, sample_of
 from analytics.engine.regression import design, least_squares
 from analytics.engine.returns import portfolio_returns
-from analytics.engine.types import BoolArray, Failure, FloatArray, Sample
+from analytics.engine.types import BoolArray, FloatArray, Sample
 from analytics.models import Result, Run
 from portfolios.models import Instrument
 
@@ -183,7 +183,9 @@ def _compute_group(market: Market, group: _Group, requests: Sequence[Request]) -
     try:
         sample = _GroupSample(market, group, [book for book in books if book is not None])
     except EngineError as error:
-        return [outputs.failed(error.failure) for _ in requests]
+        symbol = market.instrument(group.benchmark).symbol
+        failure = outputs.renamed(error.failure, f"the benchmark {symbol}", symbol)
+        return [outputs.failed(failure) for _ in requests]
     return [_answer(sample, at, request) for at, request in enumerate(requests)]
 
 
@@ -356,36 +358,17 @@ def _answer(sample: _GroupSample, at: int, request: Request) -> Outcome:
             return missing_fx(market, book, currency, absent).outcome
     failure = sample.fit.failures[at]
     if failure is not None:
-        return outputs.failed(_named(failure, sample), **_absence(sample, at))
+        symbol = market.instrument(sample.group.benchmark).symbol
+        return outputs.failed(
+            outputs.renamed(failure, f"the benchmark {symbol}", symbol),
+            requested_obs=sample.group.window,
+            **outputs.absence(sample.dates, sample.used(at)),
+        )
     try:
         result = _result(sample, at, request.params)
     except EngineError as error:
         return outputs.failed(error.failure)
     return Outcome(status=Result.Status.OK, result=result, inputs=facts)
-
-
-def _named(failure: Failure, sample: _GroupSample) -> Failure:
-    """The engine numbers its regressors; a client knows the benchmark by its symbol."""
-    if failure.context.get("series") != 0:
-        return failure
-    symbol = sample.market.instrument(sample.group.benchmark).symbol
-    return replace(
-        failure,
-        message=failure.message.replace("regressor 0", f"the benchmark {symbol}"),
-        context={**failure.context, "series": symbol},
-    )
-
-
-def _absence(sample: _GroupSample, at: int) -> Json:
-    """Where the sample begins and which sessions it lacks, for a refusal."""
-    used = sample.used(at)
-    described = sample_of(sample.dates, used)
-    missing = [str(day) for day in sample.dates[~used]]
-    return {
-        "requested_obs": sample.group.window,
-        "first_session": described.first_date.isoformat() if described.first_date else None,
-        "missing_sessions": missing[:50],
-    }
 
 
 def _result(sample: _GroupSample, at: int, params: Json) -> Json:

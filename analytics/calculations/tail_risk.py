@@ -146,14 +146,12 @@ def _sample(market: Market, book: Book, params: Json) -> _Sample:
     portfolio = portfolio_returns(panel.returns, exposures)
     used = ~np.isnan(portfolio.series[0])
     if int(used.sum()) < MIN_OBS:
-        raise Unanswerable(
-            Result.Status.INSUFFICIENT_DATA,
-            "insufficient-history",
+        raise outputs.too_short(
             f"the portfolio has {int(used.sum())} returns where {MIN_OBS} are needed",
-            required_obs=MIN_OBS,
-            available_obs=int(used.sum()),
-            first_session=str(panel.dates[used][0]) if used.any() else None,
-            missing_sessions=[str(day) for day in panel.dates[~used]][:50],
+            required=MIN_OBS,
+            available=int(used.sum()),
+            dates=panel.dates,
+            used=used,
         )
     coverage = portfolio.coverage[0][used]
     # A day on which some have no return scales the others up; so do the parts, to add up.

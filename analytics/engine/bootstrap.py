@@ -76,7 +76,7 @@ def optimal_block_length(series: FloatArray) -> BlockLength:
     deviations = values - values.mean()
     scale = float(np.abs(deviations).max())
     if scale <= max(SMALLEST_DEVIATION, 1e-13 * float(np.abs(values).max())):
-        raise DegenerateInputError("series is constant", series="series", std=0)
+        raise DegenerateInputError("series is constant", series="series", n_obs=n_obs, std=0)
     deviations /= scale
     in_a_row = max(5, int(np.log10(n_obs)))
     most_lags = min(int(np.ceil(np.sqrt(n_obs))) + in_a_row, n_obs - 2)

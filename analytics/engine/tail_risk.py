@@ -332,7 +332,9 @@ def ewma_volatility(returns: FloatArray, decay: float = RISKMETRICS_DECAY) -> Fl
     variances = np.empty(values.shape[0] + 1)
     variances[0] = values.var()
     if variances[0] <= SMALLEST_DEVIATION**2:
-        raise DegenerateInputError("returns are constant", series="returns", std=0)
+        raise DegenerateInputError(
+            "returns are constant", series="returns", n_obs=values.shape[0], std=0
+        )
     for day, square in enumerate(values**2):
         variances[day + 1] = decay * variances[day] + (1.0 - decay) * square
     return np.sqrt(variances)

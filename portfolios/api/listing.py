@@ -141,7 +141,7 @@ def page_of(
 ) -> Any:
     """The schema of a page: rows, where the next page is, and what the answer echoes."""
     return inline_serializer(
-        name=row.__name__.removesuffix("Serializer") + "Page",
+        name=row.__name__.removesuffix("Serializer").removesuffix("Shape") + "Page",
         fields={
             "data": row(many=True),
             "has_more": serializers.BooleanField(),

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from drf_spectacular.utils import PolymorphicProxySerializer
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -170,6 +171,8 @@ def _members(node: Node) -> Mapping[str, Node] | None:
     node = _element(node)
     if node is _ANYTHING or isinstance(node, serializers.JSONField):
         return {_EVERY: _ANYTHING}
+    if alternatives := _alternatives(node):
+        return _merged(_members(one) or {} for one in alternatives)
     if isinstance(node, serializers.Serializer):
         return node.fields
     if isinstance(node, serializers.DictField):
@@ -177,6 +180,50 @@ def _members(node: Node) -> Mapping[str, Node] | None:
         described = type(node.child).__name__ != "_UnvalidatedField"
         return {_EVERY: node.child if described else _ANYTHING}
     return None if isinstance(node, serializers.Field) else {_EVERY: _ANYTHING}
+
+
+@dataclass(frozen=True)
+class _Several:
+    """A member that is one of several things."""
+
+    alternatives: tuple[Node, ...]
+
+
+def _alternatives(node: Node) -> tuple[Node, ...]:
+    """What a node may be instead of one thing alone."""
+    if isinstance(node, PolymorphicProxySerializer):
+        given = node.serializers
+        several = given.values() if isinstance(given, Mapping) else given
+    else:
+        several = getattr(node, "alternatives", ())
+    return tuple(_instance(one) if isinstance(one, type) else one for one in several)
+
+
+@functools.cache
+def _instance(shape: type[Node]) -> Node:
+    """One for all requests: reading the fields of a serializer copies them once."""
+    return shape()
+
+
+def _merged(several: Iterable[Mapping[str, Node]]) -> dict[str, Node]:
+    """The members of any of them; what is inside of one of them can be named."""
+    found: dict[str, list[Node]] = {}
+    for members in several:
+        for name, child in members.items():
+            found.setdefault(name, []).append(child)
+    merged: dict[str, Node] = {}
+    for name, nodes in found.items():
+        composed = [one for one in nodes if _is_composed(one)]
+        if _ANYTHING in nodes:
+            composed = [_ANYTHING]
+        merged[name] = _Several(tuple(composed)) if len(composed) > 1 else (*composed, *nodes)[0]
+    return merged
+
+
+def _is_composed(node: Node) -> bool:
+    node = _element(node)
+    whole = (serializers.Serializer, serializers.DictField, serializers.JSONField)
+    return node is _ANYTHING or isinstance(node, whole) or hasattr(node, "alternatives")
 
 
 def _element(node: Node) -> Node:

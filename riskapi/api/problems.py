@@ -99,6 +99,7 @@ _TYPES = (
     ProblemType("insufficient-history", 422, "Insufficient history", "Load more prices or shorten the window; nothing is extrapolated."),
     ProblemType("no-semiconductor-benchmark", 422, "No semiconductor benchmark", "Name one in the request or set the portfolio's."),
     ProblemType("zero-variance", 422, "A series does not move", "A statistic of a constant series means nothing; choose another series."),
+    ProblemType("degenerate-input", 422, "Nothing to divide by", "`detail` and `context` say which figure has no meaning here, as after a fund was wiped out."),
     ProblemType("stale-price", 422, "Stale price", "Load the missing sessions or raise max_price_age_sessions."),
     ProblemType("missing-fx", 422, "Missing exchange rate", "Load the pair and sessions named."),
     ProblemType("leverage-terms-gap", 422, "No leverage terms", "Record the multiple and index for the dates named."),

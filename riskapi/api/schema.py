@@ -64,6 +64,45 @@ class LagsExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped
         return {"oneOf": [{"const": "auto"}, {"type": "integer", "minimum": 0, "maximum": 252}]}
 
 
+class ConstantExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
+    """How `ConstantField` appears."""
+
+    target_class = "analytics.api.results.parts.ConstantField"
+
+    def map_serializer_field(
+        self,
+        auto_schema: Any,  # noqa: ARG002 - the library's signature
+        direction: Direction,  # noqa: ARG002 - likewise
+    ) -> dict[str, Any]:
+        return {"const": self.target.value}
+
+
+class WordExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
+    """How `WordField` appears."""
+
+    target_class = "analytics.api.results.parts.WordField"
+
+    def map_serializer_field(
+        self,
+        auto_schema: Any,  # noqa: ARG002 - the library's signature
+        direction: Direction,  # noqa: ARG002 - likewise
+    ) -> dict[str, Any]:
+        # Not as an `enum`: the library names each of those a component, by the member's name.
+        return {"oneOf": [{"const": word} for word in self.target.words]}
+
+
+class EitherExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
+    """How `EitherField` appears: any of its shapes."""
+
+    target_class = "analytics.api.results.parts.EitherField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Direction) -> dict[str, Any]:
+        shapes = [
+            auto_schema.resolve_serializer(one, direction) for one in self.target.alternatives
+        ]
+        return {"anyOf": [shape.ref for shape in shapes]}
+
+
 class HedgedItemExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
     """How `HedgedItemField` appears: the portfolio, what has a tag, or named instruments."""
 
@@ -174,8 +213,10 @@ class ProblemAutoSchema(AutoSchema):
         direction: Direction,
         bypass_extensions: bool = False,  # noqa: FBT001, FBT002 - the library's signature
     ) -> str:
-        # The library appends "Request" to what is sent; ours are called so already.
+        # The library appends "Request" to what is sent; ours are called so already. A shape is
+        # named after what it is the shape of.
         name: str = super()._get_serializer_name(serializer, direction, bypass_extensions)
+        name = name.removesuffix("Shape")
         return name.removesuffix("Request") if name.endswith("RequestRequest") else name
 
     def _get_paginator(self) -> None:

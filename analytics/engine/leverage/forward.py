@@ -239,7 +239,9 @@ def forward_distribution(
     days = tuple(at_least(day, 1, "horizons") for day in horizons)
     enough(n_obs, max(min_obs, 4 * max(days, default=1), 30), "index_returns")
     if (index.std(axis=1) <= 1e-13 * np.abs(index).max(axis=1)).any():
-        raise DegenerateInputError("index_returns is constant", series="index_returns", std=0)
+        raise DegenerateInputError(
+            "index_returns is constant", series="index_returns", n_obs=n_obs, std=0
+        )
     carry = np.broadcast_to(
         finite_array(np.asarray(daily_carry, dtype=np.float64), "daily_carry"), m.shape
     )

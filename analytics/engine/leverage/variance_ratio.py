@@ -79,7 +79,9 @@ def variance_ratio(index_returns: FloatArray, holding_days: int = 5) -> Variance
     squares = deviations**2
     total = float(squares.sum())
     if constant_rows(np.array([total]), logs[np.newaxis, :])[0]:
-        raise DegenerateInputError("index_returns is constant", series="index_returns", std=0)
+        raise DegenerateInputError(
+            "index_returns is constant", series="index_returns", n_obs=n_obs, std=0
+        )
     prefix = np.concatenate([[0.0], np.cumsum(deviations)])
     long_steps = prefix[holding_days:] - prefix[:-holding_days]
     scale = holding_days * (n_obs - holding_days + 1) * (1.0 - holding_days / n_obs)
