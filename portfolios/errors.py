@@ -55,6 +55,16 @@ class InvalidRequest(DomainError):
     code = "invalid-request"
 
 
+class QuotaExceeded(DomainError):
+    """The caller has asked too often, or has too much under way, for now."""
+
+    code = "quota-exceeded"
+
+    def __init__(self, message: str, *, policy: str, retry_after: int) -> None:
+        super().__init__(message, context={"violated-policies": [policy]})
+        self.retry_after = retry_after
+
+
 class MarketDataMissing(DomainError):
     """A price, rate or term needed for a number is not on file."""
 

@@ -40,6 +40,16 @@ if "DATABASE_URL" in _env.ENVIRON and _WITHOUT:
 SECRET_KEY: str = _env.str("RISK_SECRET_KEY", default=secrets.token_urlsafe(48))
 SECRET_KEY_FALLBACKS: list[str] = _env.list("RISK_SECRET_KEY_FALLBACKS", default=[])
 KEY_PEPPER: str = _env.str("RISK_KEY_PEPPER", default=secrets.token_urlsafe(48))
+KEY_PEPPER_FALLBACKS: list[str] = _env.list("RISK_KEY_PEPPER_FALLBACKS", default=[])
+
+#: Limits of each client that its own row does not set otherwise; 0 is no limit.
+REQUESTS_PER_MINUTE: int = _env.int("RISK_REQUESTS_PER_MINUTE", default=600)
+RUNS_PER_MINUTE: int = _env.int("RISK_RUNS_PER_MINUTE", default=60)
+MAX_OPEN_RUNS: int = _env.int("RISK_MAX_OPEN_RUNS", default=20)
+#: Bad credentials from one address; 0 is no limit.
+AUTH_FAILURES_PER_MINUTE: int = _env.int("RISK_AUTH_FAILURES_PER_MINUTE", default=20)
+#: Networks of the proxies whose X-Forwarded-For is believed; nobody's without.
+TRUSTED_PROXIES: list[str] = _env.list("RISK_TRUSTED_PROXIES", default=[])
 
 #: Keeps the secrets of webhooks; without it this installation has no webhooks.
 WEBHOOK_KEY: str = _env.str("RISK_WEBHOOK_KEY", default="")

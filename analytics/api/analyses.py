@@ -27,6 +27,7 @@ from portfolios.api.fields import StrictSerializer
 from portfolios.api.listing import refuse_unknown
 from portfolios.api.preconditions import quoted
 from portfolios.errors import InvalidRequest
+from portfolios.services.quotas import RUNS
 from portfolios.tenancy import client_scope
 
 MAX_WAIT = 20
@@ -55,6 +56,7 @@ class AnalysisView(ApiView):
     """Accepts a request as a run: 202, or 200 when the caller waited and it was done in time."""
 
     required_scopes = {"POST": "analyses:run"}
+    quota_policies = {"POST": (RUNS,)}
     #: The run that this request has made and listens for.
     awaited: uuid.UUID | None = None
     kind: ClassVar[str]

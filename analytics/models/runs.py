@@ -29,6 +29,7 @@ class Run(models.Model):
         FAILED = "failed"
         CANCELED = "canceled"
 
+    OPEN = (Status.QUEUED, Status.RUNNING)
     TERMINAL = (Status.SUCCEEDED, Status.PARTIAL, Status.FAILED, Status.CANCELED)
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -67,6 +68,13 @@ class Run(models.Model):
                 ],
                 name="run_natural_key",
                 nulls_distinct=False,
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=["client"],
+                name="run_open",
+                condition=models.Q(status__in=["queued", "running"]),
             ),
         )
 

@@ -27,6 +27,11 @@ def run_list_for_client(client: Client) -> QuerySet[Run]:
     return Run.objects.filter(client=client)
 
 
+def run_open_count(client: Client) -> int:
+    """How many of the client's runs are queued or running."""
+    return Run.objects.filter(client=client, status__in=Run.OPEN).count()
+
+
 def run_get_for_client(client: Client, run_id: str | uuid.UUID) -> Run:
     """By public id; raises NotFound for one of somebody else as for none."""
     pk = run_id if isinstance(run_id, uuid.UUID) else parse_public_id(Run.ID_PREFIX, run_id)

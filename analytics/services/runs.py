@@ -20,7 +20,8 @@ from analytics.calculations.price_store import data_version
 from analytics.calculations.registry import MEASURES
 from analytics.calculations.runner import channel_of
 from analytics.models import Run, Unit
-from portfolios.errors import Conflict, InvalidRequest
+from analytics.selectors.runs import run_open_count
+from portfolios.errors import Conflict, InvalidRequest, QuotaExceeded
 from portfolios.hints import wake_workers
 from portfolios.models import Client, Portfolio, Price
 from portfolios.selectors.calendars import require_session
@@ -28,6 +29,7 @@ from portfolios.selectors.portfolios import portfolio_get_for_client
 from portfolios.selectors.positions import position_set_effective
 from portfolios.services.audit import audit_record
 from portfolios.services.events import event_record
+from portfolios.services.quotas import OPEN_RUNS, quota_of
 from portfolios.tenancy import client_scope
 from portfolios.webhooks.catalogue import EventType
 
@@ -94,6 +96,7 @@ def run_request(
     latest = Run.objects.filter(**key).order_by("-attempt_number").first()
     if latest is not None and not force and latest.status != Run.Status.CANCELED:
         return RunRequestOutcome(latest, created=False)
+    _refuse_beyond_quota(client)
     run = Run(
         **key,
         known_at=known,
@@ -300,6 +303,28 @@ def _one_at_a_time(key: Mapping[str, Any]) -> None:
     number = int(content_hash(text)[:15], 16)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+
+
+def _refuse_beyond_quota(client: Client) -> None:
+    """Refuse a run beyond those that a client may have open.
+
+    Counted under a lock of the client that holds until the commit, so that requests which arrive
+    together are counted one after the other.
+    """
+    allowed = quota_of(client, OPEN_RUNS)
+    if not allowed:
+        return
+    lock = int.from_bytes(client.pk.bytes[8:], "big", signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
+    open_runs = run_open_count(client)
+    if open_runs >= allowed:
+        raise QuotaExceeded(
+            f"{open_runs} runs are open and {allowed} may be: wait for one to finish, or cancel"
+            " one.",
+            policy=OPEN_RUNS,
+            retry_after=1,
+        )
 
 
 def _database_now() -> datetime:

@@ -7,6 +7,7 @@ A view declares, as plain class attributes:
 `idempotency_required` POST and PATCH must carry an `Idempotency-Key` (all may).
 `max_json_nodes`       how many values a body may hold.
 `refusals`             {"GET": (409,)}: statuses beyond those that every view of the method has.
+`quota_policies`       {"POST": ("runs",)}: what a request counts against besides "default".
 `opens_scope`          False: the handler opens `client_scope` itself (long polls).
 `file_row`             what a row is where GET can be had as a file (`portfolios.api.exports`);
                        lists say it in their `listing`.
@@ -36,10 +37,12 @@ from rest_framework.views import APIView
 from portfolios.api.exports import FILE_RENDERERS, RowSerializer, chosen_format
 from portfolios.api.limits import MAX_JSON_NODES
 from portfolios.api.preconditions import not_modified, quoted
+from portfolios.api.quotas import quota_fields
 from portfolios.api.shaping import SHAPING, Shape, answer_of, shape_asked
-from portfolios.errors import InvalidRequest
+from portfolios.errors import InvalidRequest, QuotaExceeded
 from portfolios.models import ApiKey, Client
 from portfolios.services.idempotency import idempotency_replay, idempotency_store, is_valid_key
+from portfolios.services.quotas import WINDOW_SECONDS, quota_return
 from portfolios.tenancy import client_scope
 
 KEYED_METHODS = ("POST", "PATCH")
@@ -67,6 +70,7 @@ class ApiView(APIView):
 
     required_scopes: ClassVar[Mapping[str, str | None]] = {}
     refusals: ClassVar[Mapping[str, tuple[int, ...]]] = {}
+    quota_policies: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     idempotency_required: ClassVar[bool] = False
     max_json_nodes: ClassVar[int] = MAX_JSON_NODES
     opens_scope: ClassVar[bool] = True
@@ -132,7 +136,30 @@ class ApiView(APIView):
         except Exception as error:  # noqa: BLE001  # the handler re-raises what it does not know
             response = self.handle_exception(error)
         self.response = self.finalize_response(drf_request, response, *args, **kwargs)
+        self._say_quota(drf_request, self.response)
         return self.response
+
+    def perform_authentication(self, request: Request) -> None:
+        """Find the key; the same statement has counted the request."""
+        super().perform_authentication(request)
+        quota = getattr(request, "quota", None)
+        if quota is not None and quota.violated is not None:
+            use = quota.violated
+            raise QuotaExceeded(
+                f"The policy {use.policy!r} allows {use.quota} requests in {WINDOW_SECONDS}"
+                f" seconds; the next window begins in {use.reset_seconds} s.",
+                policy=use.policy,
+                retry_after=use.reset_seconds,
+            )
+
+    def _say_quota(self, request: Request, response: Response) -> None:
+        quota = getattr(request, "quota", None)
+        if quota is None:
+            return
+        if response.status_code == 304:
+            quota = quota_return(quota)  # what the caller has already is free
+        for name, value in quota_fields(self.client, quota).items():
+            response[name] = value
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:  # noqa: ARG002  # DRF's
         return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portfolios.api import account, events, imports, instruments, market, portfolios, positions
+from portfolios.api import events, imports, instruments, market, portfolios, positions
 
 urlpatterns = [
-    path("me", account.MeView.as_view()),
     path("portfolios", portfolios.PortfolioListView.as_view()),
     path("portfolios/<str:portfolio_id>", portfolios.PortfolioDetailView.as_view()),
     path("portfolios/<str:portfolio_id>/positions", positions.PositionsView.as_view()),

@@ -1,6 +1,13 @@
 """Tables of the facts. Imports Django, `portfolios.identifiers` and nothing above."""
 
-from portfolios.models.clients import ApiKey, AuditEvent, Client, IdempotencyRecord
+from portfolios.models.clients import (
+    ApiKey,
+    AuditEvent,
+    AuthFailureWindow,
+    Client,
+    IdempotencyRecord,
+    QuotaWindow,
+)
 from portfolios.models.imports import Import, ImportProblem
 from portfolios.models.instruments import (
     CorporateAction,
@@ -18,6 +25,7 @@ from portfolios.models.webhooks import Delivery, Event, WebhookEndpoint
 __all__ = [
     "ApiKey",
     "AuditEvent",
+    "AuthFailureWindow",
     "Client",
     "CorporateAction",
     "DataVersion",
@@ -38,6 +46,7 @@ __all__ = [
     "Position",
     "PositionSet",
     "Price",
+    "QuotaWindow",
     "RateObservation",
     "WebhookEndpoint",
 ]

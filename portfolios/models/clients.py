@@ -22,6 +22,15 @@ class Client(models.Model):
         default=False, help_text="Its market data is made by a model; every answer says so."
     )
     is_active = models.BooleanField(default=True)
+    requests_per_minute = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Blank: the service's own limit; 0: none."
+    )
+    runs_per_minute = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Requests for analyses. Blank and 0 likewise."
+    )
+    max_open_runs = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Queued and running at a time. Blank and 0 likewise."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -59,6 +68,33 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.key_id})"
+
+
+class QuotaWindow(models.Model):
+    """How much of a policy a client has used since its window began; see `quota_take` in SQL.
+
+    The table is not logged: a crash of the database empties it, and windows begin anew.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+")
+    policy = models.CharField(max_length=20)
+    started_at = models.DateTimeField()
+    used = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["client", "policy"], name="quota_client_policy"),
+        )
+
+
+class AuthFailureWindow(models.Model):
+    """How often bad credentials came from an address since its window began; not logged either."""
+
+    id = models.BigAutoField(primary_key=True)
+    address = models.CharField(max_length=50, unique=True)
+    started_at = models.DateTimeField()
+    failures = models.PositiveIntegerField()
 
 
 class IdempotencyRecord(models.Model):

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import APIException, AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
 from portfolios.errors import Refused
 from portfolios.models import ApiKey
-from portfolios.services.api_keys import api_key_authenticate
+from portfolios.services.authentication import api_key_admit, auth_failure_record
+from portfolios.services.quotas import REQUESTS
+from riskapi.api.addresses import client_address
 
 CHALLENGE = 'Bearer realm="riskapi"'
 HOW_TO_SEND = "Send the key as `Authorization: Bearer rk_live_...`."
 
 
+class TooManyFailures(APIException):
+    """Bad credentials keep coming from this address."""
+
+    status_code = 429
+    default_code = "too-many-bad-keys"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(
+            "Bad credentials keep coming from this address; good ones are still answered."
+        )
+        self.context = {"violated-policies": ["bad-keys"]}
+        self.retry_after = seconds
+
+
 class ApiKeyAuthentication(BaseAuthentication):
-    """`Authorization: Bearer rk_live_...`; `request.auth` is then the key, with its client."""
+    """`Authorization: Bearer rk_live_...`; `request.auth` is then the key, with its client, and
+    `request.quota` what the request was counted against."""
 
     def authenticate(self, request: Request) -> tuple[None, ApiKey] | None:
         header = request.META.get("HTTP_AUTHORIZATION")
@@ -24,14 +41,28 @@ class ApiKeyAuthentication(BaseAuthentication):
         scheme, _, text = header.partition(" ")
         if scheme.lower() != "bearer":
             raise AuthenticationFailed(HOW_TO_SEND, "authentication-required")
+        view = request.parser_context["view"]
+        policies = (REQUESTS, *view.quota_policies.get(request.method, ()))
+        address = client_address(request._request)
         try:
-            return None, api_key_authenticate(text.strip(), request.META.get("REMOTE_ADDR", ""))
+            admission = api_key_admit(text.strip(), address, policies)
         except Refused as refusal:
-            if refusal.code == "address-not-allowed":
-                raise
-            raise AuthenticationFailed(refusal.message, refusal.code) from None
+            raise refused(request, refusal, address) from None
+        request._request.quota = admission.quota  # type: ignore[attr-defined]  # ours
+        return None, admission.key
 
     def authenticate_header(self, request: Request) -> str:
         if "HTTP_AUTHORIZATION" in request.META:
             return f'{CHALLENGE}, error="invalid_token"'
         return CHALLENGE
+
+
+def refused(request: Request, refusal: Refused, address: str) -> APIException:
+    """What to raise for credentials that were refused; it is counted."""
+    request_id = getattr(request, "request_id", "")
+    seconds = auth_failure_record(address, refusal.code, request_id=request_id)
+    if seconds:
+        return TooManyFailures(seconds)
+    if refusal.code == "address-not-allowed":
+        return PermissionDenied(refusal.message, refusal.code)
+    return AuthenticationFailed(refusal.message, refusal.code)

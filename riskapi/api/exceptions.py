@@ -26,6 +26,7 @@ _DOMAIN_STATUS: tuple[tuple[type[errors.DomainError], int], ...] = (
     (errors.NotFound, 404),
     (errors.Refused, 403),
     (errors.Conflict, 409),
+    (errors.QuotaExceeded, 429),
     (errors.DomainError, 422),
 )
 _PROTOCOL_CODES: tuple[tuple[type[exceptions.APIException], str], ...] = (
@@ -90,6 +91,8 @@ def problem_handler(error: Exception, context: Mapping[str, Any]) -> Response:
     headers: dict[str, str] = {}
     if challenge := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
+    if retry_after := getattr(error, "retry_after", None):
+        headers["Retry-After"] = str(retry_after)
     if isinstance(error, exceptions.MethodNotAllowed):
         headers["Allow"] = ", ".join(context["view"].allowed_methods)
     return _response(request, code, status, detail, headers, **extra)

@@ -26,11 +26,19 @@ class ProblemType:
     title: str
     advice: str
     retryable: bool = False
+    #: Where a standard names the type; ours lead to their pages.
+    registered: str = ""
 
     @property
     def url(self) -> str:
         return f"/v1/errors/{self.code}"
 
+    @property
+    def uri(self) -> str:
+        return self.registered or self.url
+
+
+_REGISTRY = "https://iana.org/assignments/http-problem-types"
 
 _TYPES = (
     # The protocol
@@ -72,6 +80,8 @@ _TYPES = (
     ProblemType("unsupported-media-type", 415, "Unsupported media type", "Send application/json, without Content-Encoding."),
     ProblemType("precondition-required", 428, "If-Match required", "Read the object and send its ETag in If-Match."),
     ProblemType("idempotency-key-reused", 422, "Idempotency-Key of another request", "Take a new key for a new request."),
+    ProblemType("quota-exceeded", 429, "Quota exceeded", "Wait as long as Retry-After says; `violated-policies` names the quota and RateLimit what is left of each. Ask the operator for more.", retryable=True, registered=f"{_REGISTRY}#quota-exceeded"),
+    ProblemType("too-many-bad-keys", 429, "Too many bad credentials from this address", "Stop the program that sends them; its key is mistyped, expired or revoked. Good credentials from this address go on working.", retryable=True, registered=f"{_REGISTRY}#abnormal-usage-detected"),
     ProblemType("internal-error", 500, "Internal error", "Ours; it has been logged under `request_id`.", retryable=True),
     ProblemType("service-degraded", 503, "Service degraded", "A part of the service is away; repeat after the time in Retry-After. Keyed requests have one effect however often repeated.", retryable=True),
     ProblemType("statement-timeout", 503, "Too slow", "The request took the database too long; narrow it or repeat it later.", retryable=True),
@@ -145,7 +155,7 @@ def problem_document(
     """The body of a refusal. Members of `context` never replace the standard ones."""
     return {
         **(context or {}),
-        "type": kind.url,
+        "type": kind.uri,
         "title": kind.title,
         "status": kind.status,
         "detail": detail,

@@ -174,6 +174,7 @@ _STATUSES = {
     415: "Not the media type read here.",
     422: "Well-formed, and makes no sense.",
     428: "If-Match is required.",
+    429: "A quota is used up; see Retry-After.",
     500: "Ours; logged under request_id.",
     503: "Degraded; see Retry-After.",
 }
@@ -261,7 +262,7 @@ class ProblemAutoSchema(AutoSchema):
     def _refusals(self) -> list[int]:
         refusals = [400, 404, 405, 406, 500, 503]
         if self.view.authentication_classes:
-            refusals += [401, 403]
+            refusals += [401, 403, 429]
         if self.method in ("POST", "PUT", "PATCH"):
             refusals += [409, 413, 415, 422]
         if self.method == "PATCH":

@@ -185,7 +185,7 @@ class ProblemDetailView(ApiView):
 def _page(kind: ProblemType) -> dict[str, Any]:
     return {
         "code": kind.code,
-        "type": kind.url,
+        "type": kind.uri,
         "status": kind.status,
         "title": kind.title,
         "what_to_do": kind.advice,

@@ -16,6 +16,14 @@ from riskapi.embedded.processes import Guard
 from riskapi.embedded.state import REQUIRED, SECRETS, EmbeddedError, StateFolder, server_account
 from riskapi.embedded.valkey import Valkey
 
+#: How much each client may ask; see `riskapi.env`.
+LIMITS = (
+    "RISK_REQUESTS_PER_MINUTE",
+    "RISK_RUNS_PER_MINUTE",
+    "RISK_MAX_OPEN_RUNS",
+    "RISK_AUTH_FAILURES_PER_MINUTE",
+)
+
 
 class Servers:
     """PostgreSQL where DATABASE_URL is not set, Valkey where BROKER_URL is not set."""
@@ -114,6 +122,8 @@ class TestServers:
         self._servers = Servers(self._state, self._guard, VOLATILE)
         self._started = False
         export(self._servers.environment() | {name: secrets.token_urlsafe(48) for name in SECRETS})
+        # Tests ask as often as they need to; those of the limits set their own.
+        export(dict.fromkeys(LIMITS, "0"))
 
     def start(self) -> Servers:
         """Start both servers, or return those already running."""

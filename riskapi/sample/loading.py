@@ -19,7 +19,8 @@ from portfolios.errors import MarketDataMissing, Refused
 from portfolios.models import Client, Instrument, LeverageTerms, OptionTerms, Portfolio, Price
 from portfolios.selectors.calendars import previous_session
 from portfolios.selectors.instruments import instrument_find
-from portfolios.services.api_keys import api_key_authenticate, api_key_create
+from portfolios.services.api_keys import api_key_create
+from portfolios.services.authentication import api_key_authenticate
 from portfolios.services.imports import FileOutcome, import_file, import_folder
 from portfolios.services.instruments import instrument_create
 from portfolios.services.portfolios import portfolio_create

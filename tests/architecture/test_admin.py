@@ -9,6 +9,8 @@ from django.contrib import admin
 EXEMPT = {
     "portfolios.IdempotencyRecord": "answers kept for repetition; bodies of clients' requests",
     "portfolios.DataVersion": "a counter",
+    "portfolios.QuotaWindow": "counters of a minute",
+    "portfolios.AuthFailureWindow": "likewise; what was limited is in the audit",
     "portfolios.ImportProblem": "listed on the page of its import",
     "portfolios.FundFact": "reference data, loaded by import_market; the file is the place to edit",
     "portfolios.FundHolding": "likewise",

@@ -29,6 +29,7 @@ from riskapi.embedded import reaper
 from riskapi.embedded.bootstrap import ROOT
 from riskapi.embedded.postgres import APP, OWNER, VOLATILE, Postgres
 from riskapi.embedded.processes import Guard
+from riskapi.embedded.servers import LIMITS
 from riskapi.embedded.state import StateFolder, server_account
 from riskapi.embedded.supervisor import HOST, LOCAL, free_port
 from riskapi.embedded.valkey import Valkey
@@ -115,6 +116,8 @@ class Service:
             "RISK_STATE_DIR": str(self.state.path),
             "PYTHONUNBUFFERED": "1",
             **{name: secrets.token_urlsafe(48) for name in ("RISK_SECRET_KEY", "RISK_KEY_PEPPER")},
+            # Flows ask as often as they need to; those of the limits have clients with their own.
+            **dict.fromkeys(LIMITS, "0"),
         }
 
     def start(self) -> None:

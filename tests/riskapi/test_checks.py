@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.urls import include, path
 
-from portfolios.api.account import MeView
 from portfolios.api.base import ApiView
 from riskapi import checks
+from riskapi.api.account import MeView
 
 
 class Undeclared(MeView):

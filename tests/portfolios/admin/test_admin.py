@@ -26,7 +26,7 @@ from portfolios.models import (
     PositionSet,
     Price,
 )
-from portfolios.services.api_keys import api_key_authenticate
+from portfolios.services.authentication import api_key_authenticate
 from portfolios.tenancy import operator_scope
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,8 @@ import pytest
 
 from portfolios.errors import InvalidRequest, Refused
 from portfolios.models import ApiKey, Client
-from portfolios.services.api_keys import api_key_authenticate, api_key_create
+from portfolios.services.api_keys import api_key_create
+from portfolios.services.authentication import api_key_authenticate
 from portfolios.tenancy import operator_scope
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -42,7 +43,7 @@ def test_key_is_found_with_its_client_and_scopes() -> None:
 @pytest.mark.django_db
 def test_key_of_another_pepper_is_refused(settings: object) -> None:
     _, text = _key()
-    settings.KEY_PEPPER = "another"  # type: ignore[attr-defined]  # the fixture takes any
+    settings.KEY_PEPPERS = ["another"]  # type: ignore[attr-defined]  # the fixture takes any
     with pytest.raises(Refused, match="not a key"):
         api_key_authenticate(text, "127.0.0.1")
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection
 
-from portfolios.api.account import MeView
 from portfolios.api.portfolios import PortfolioListView
 from portfolios.models import Portfolio
 from portfolios.tenancy import operator_scope
+from riskapi.api.account import MeView
 from riskapi.api.problems import PROBLEMS
 from tests.callers import Caller
 
@@ -179,10 +179,10 @@ def test_statement_that_takes_too_long_is_503(
 def test_database_away_is_503_while_a_key_is_checked(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(key_id: str) -> None:
+    def away(*_: Any) -> None:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr("portfolios.services.api_keys._lookup", away)
+    monkeypatch.setattr("portfolios.services.authentication._first_query", away)
     answer = caller.get("/v1/me")
     assert (answer.status, answer.code) == (503, "service-degraded")
     assert answer.headers["Retry-After"] == "5"

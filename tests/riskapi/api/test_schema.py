@@ -40,7 +40,7 @@ def test_each_secured_operation_names_its_scope_and_refusals(operations: Operati
         assert operation.get("security") == [{"apiKey": []}] or "/errors" in route
         assert {"400", "404", "405", "406", "500", "503"} <= answers.keys(), (method, route)
         if operation.get("security") == [{"apiKey": []}]:
-            assert {"401", "403"} <= answers.keys(), (method, route)
+            assert {"401", "403", "429"} <= answers.keys(), (method, route)
         for status, answer in answers.items():
             if status >= "400":
                 assert list(answer["content"]) == ["application/problem+json"], (method, route)

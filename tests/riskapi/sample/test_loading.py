@@ -26,7 +26,7 @@ from portfolios.models import (
     Price,
     RateObservation,
 )
-from portfolios.services.api_keys import api_key_authenticate
+from portfolios.services.authentication import api_key_authenticate
 from portfolios.tenancy import client_scope, operator_scope
 from riskapi.sample import books, loading
 from riskapi.sample.market import BEAR, REFERENCE_SESSION, generate

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from analytics.selectors.runs import run_open_count
 from portfolios.api.base import ApiView
 from portfolios.api.limits import MAX_JSON_NODES, MAX_UPLOAD_BYTES
 from portfolios.api.listing import MAX_LIMIT, refuse_unknown
 from portfolios.api.serializers import MeSerializer
+from portfolios.models import Client
+from portfolios.services.quotas import OPEN_RUNS, WINDOW_SECONDS, quota_of, quota_state
 
 
 class MeView(ApiView):
@@ -35,6 +41,26 @@ class MeView(ApiView):
                     "upload_bytes": MAX_UPLOAD_BYTES,
                     "json_values": MAX_JSON_NODES,
                     "page": MAX_LIMIT,
+                    **_quotas(client),
                 },
             }
         )
+
+
+def _quotas(client: Client) -> dict[str, Any]:
+    """Each policy with what is left of it; null where there is no limit."""
+    found: dict[str, Any] = {
+        use.policy: {
+            "quota": use.quota,
+            "window_seconds": WINDOW_SECONDS,
+            "remaining": use.remaining,
+            "reset_seconds": use.reset_seconds,
+        }
+        if use.quota
+        else None
+        for use in quota_state(client, datetime.now(UTC))
+    }
+    allowed = quota_of(client, OPEN_RUNS)
+    remaining = max(allowed - run_open_count(client), 0)
+    found[OPEN_RUNS] = {"quota": allowed, "remaining": remaining} if allowed else None
+    return found

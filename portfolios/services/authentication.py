@@ -1,0 +1,225 @@
+"""Who a request comes from: one statement that finds the key and counts the request."""
+
+from __future__ import annotations
+
+import functools
+import hmac
+import ipaddress
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db.models.functions import Now
+
+from portfolios.errors import Refused
+from portfolios.models import ApiKey, Client
+from portfolios.services.audit import audit_record
+from portfolios.services.credentials import (
+    API_KEY,
+    LIVE,
+    Credential,
+    credential_parse,
+    pepper_version,
+)
+from portfolios.services.quotas import (
+    WINDOW_SECONDS,
+    RequestQuota,
+    quota_return,
+    request_quota,
+)
+from portfolios.tenancy import client_scope, operator_scope
+
+_USE_NOTED_EVERY = timedelta(minutes=1)
+_DUMMY_HMAC = bytes(32)
+#: The client's quotas are in its row, so they are read where they are taken from.
+_ADMIT = """
+SELECT k.*, q.* FROM api_key_lookup(%s) k LEFT JOIN LATERAL quota_take(
+    CASE WHEN k.secret_hmac = ANY(%s::bytea[]) AND k.revoked_at IS NULL AND k.is_active
+         AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp()) THEN k.client_id END,
+    %s::text[],
+    ARRAY[coalesce(k.requests_per_minute, %s), coalesce(k.runs_per_minute, %s)],
+    %s
+) q ON true
+"""
+_KEY_COLUMNS = 18
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The key shown, and what the request was counted against."""
+
+    key: ApiKey
+    quota: RequestQuota
+
+
+def api_key_authenticate(text: str, address: str) -> ApiKey:
+    """The live key of this text, with its client; counts against nothing."""
+    return api_key_admit(text, address, ()).key
+
+
+def api_key_admit(text: str, address: str, policies: Sequence[str]) -> Admission:
+    """The live key of this text, with its client, for a caller at this address; the request is
+    counted against these policies, in the order default, runs.
+
+    Raises Refused. One code covers everything wrong with the text itself, so that nothing is
+    learned by trying; a mistyped key is refused before the database is asked.
+    """
+    credential = credential_parse(API_KEY, text)
+    if credential is None:
+        raise _invalid()
+    hashes = credential.hashes()
+    row = _first_query(
+        _ADMIT,
+        [
+            credential.id,
+            hashes,
+            list(policies),
+            settings.REQUESTS_PER_MINUTE,
+            settings.RUNS_PER_MINUTE,
+            WINDOW_SECONDS,
+        ],
+    )
+    key = _key_of(row) if row is not None else None
+    stored = bytes(key.secret_hmac) if key is not None else _DUMMY_HMAC
+    genuine = [hmac.compare_digest(candidate, stored) for candidate in hashes]
+    if key is None or not any(genuine) or key.revoked_at is not None or not key.client.is_active:
+        raise _invalid()
+    if credential.mode != mode_of(key.client):
+        raise _invalid()
+    now = datetime.now(UTC)
+    if key.expires_at is not None and key.expires_at <= now:
+        raise Refused("The key has expired.", code="expired-api-key")
+    assert row is not None  # noqa: S101  # a key was made of it
+    quota = request_quota(key.client, policies, row[_KEY_COLUMNS:])
+    if key.allowed_networks and not _is_within(address, tuple(key.allowed_networks)):
+        quota_return(quota)  # a stolen key used from elsewhere must not use its client's up
+        raise Refused("The key may not be used from this address.", code="address-not-allowed")
+    _note_use(key, credential, now, outdated=not genuine[0])
+    return Admission(key, quota)
+
+
+def mode_of(client: Client) -> str:  # noqa: ARG001  # sandbox clients will have "test"
+    """Which keys a client has."""
+    return LIVE
+
+
+def auth_failure_record(address: str, reason: str, *, request_id: str = "") -> int:
+    """Note that bad credentials came from an address: 0, or for how many seconds its further
+    failures are answered with 429.
+
+    Good credentials from there go on working: addresses are shared, 256 bits cannot be guessed,
+    and one mistaken program must not lock a whole institution out. Counted in the database, so
+    for all processes; where that is away the failure is logged and nothing more.
+    """
+    allowed = settings.AUTH_FAILURES_PER_MINUTE
+    address = _counted_address(address)
+    if not allowed:
+        logger.warning("authentication failed address=%s reason=%s", address, reason)
+        return 0
+    try:
+        failures, seconds_left = _first_query(
+            "INSERT INTO portfolios_authfailurewindow AS w (address, started_at, failures)"
+            " VALUES (%s, clock_timestamp(), 1)"
+            " ON CONFLICT (address) DO UPDATE SET"
+            " failures = CASE WHEN w.started_at + make_interval(secs => %s) <= excluded.started_at"
+            "                 THEN 1 ELSE w.failures + 1 END,"
+            " started_at = CASE WHEN w.started_at + make_interval(secs => %s)"
+            "                        <= excluded.started_at"
+            "                   THEN excluded.started_at ELSE w.started_at END"
+            " RETURNING failures,"
+            " extract(epoch FROM started_at - clock_timestamp()) + %s",
+            [address, WINDOW_SECONDS, WINDOW_SECONDS, WINDOW_SECONDS],
+        ) or (1, 0.0)
+    except (DatabaseError, InterfaceError, psycopg.OperationalError):
+        failures, seconds_left = 1, 0.0
+    if failures <= allowed:
+        logger.warning("authentication failed address=%s reason=%s", address, reason)
+        return 0
+    if failures == allowed + 1:
+        logger.warning("authentication failures limited address=%s reason=%s", address, reason)
+        with operator_scope():
+            audit_record(
+                client=None,
+                actor=f"address:{address}",
+                action="authentication.limited",
+                object_id=address,
+                request_id=request_id,
+                detail={"failures": failures, "window_seconds": WINDOW_SECONDS},
+            )
+    return max(int(seconds_left) + 1, 1)
+
+
+def _key_of(row: tuple[Any, ...]) -> ApiKey:
+    client = Client(
+        id=row[8], name=row[9], slug=row[10], base_currency=row[11],
+        is_synthetic=row[12], is_active=row[13], created_at=row[14],
+        requests_per_minute=row[15], runs_per_minute=row[16], max_open_runs=row[17],
+    )  # fmt: skip
+    key = ApiKey(
+        id=row[0], client=client, name=row[1], secret_hmac=row[2], scopes=row[3],
+        allowed_networks=row[4], expires_at=row[5], revoked_at=row[6], last_used_at=row[7],
+    )  # fmt: skip
+    key._state.adding = client._state.adding = False
+    return key
+
+
+def _note_use(key: ApiKey, credential: Credential, now: datetime, *, outdated: bool) -> None:
+    """At most once a minute; and move a key that was hashed under a former pepper to this one."""
+    key.key_id = credential.id
+    if not outdated and key.last_used_at and now - key.last_used_at <= _USE_NOTED_EVERY:
+        return
+    changes: dict[str, Any] = {"last_used_at": Now()}
+    if outdated:
+        changes |= {"secret_hmac": credential.hashes()[0], "pepper_version": pepper_version()}
+    with client_scope(key.client_id):
+        ApiKey.objects.filter(pk=key.pk).update(**changes)
+
+
+def _first_query(sql: str, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
+    """One row by one statement without a transaction.
+
+    It is the first query of a request, so it is here that connections kept since before a restart
+    of the database are found dead; they are thrown away, as many as there are.
+    """
+    while True:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql, parameters)
+                row: tuple[Any, ...] | None = cursor.fetchone()
+                return row
+        except (OperationalError, InterfaceError):
+            kept = connection.connection
+            if kept is None or not kept.closed or connection.in_atomic_block:
+                raise  # there was no connection to be had, or it lives
+            connection.close()
+
+
+def _invalid() -> Refused:
+    return Refused("This is not a key of ours, or it has been revoked.", code="invalid-api-key")
+
+
+def _counted_address(address: str) -> str:
+    """An IPv6 subscriber has a whole /64, so that is what is counted."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    if parsed.version == 6:
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_within(address: str, networks: tuple[str, ...]) -> bool:
+    try:
+        caller = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(caller in ipaddress.ip_network(network) for network in networks)

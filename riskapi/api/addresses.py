@@ -1,0 +1,52 @@
+"""Where a request comes from, behind proxies too."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+
+from django.conf import settings
+from django.http import HttpRequest
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def client_address(request: HttpRequest) -> str:
+    """The nearest address on the way that is not a proxy of ours.
+
+    `X-Forwarded-For` is anybody's to write, so it is read from its end, where our own proxies have
+    written, and no further than they vouch for. Without `RISK_TRUSTED_PROXIES` it is never read.
+    """
+    nearest: str = request.META.get("REMOTE_ADDR", "")
+    trusted = _networks(tuple(settings.TRUSTED_PROXIES))
+    hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if trusted else []
+    found = _parsed(nearest)
+    while found is not None and hops and any(found in network for network in trusted):
+        before = _parsed(hops.pop())
+        if before is None:
+            break
+        found = before
+    return nearest if found is None else str(found)
+
+
+def _parsed(text: str) -> _Address | None:
+    """An address, written with a port or as IPv4 mapped into IPv6 too."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+@functools.lru_cache(maxsize=8)
+def _networks(
+    texts: tuple[str, ...],
+) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    return tuple(ipaddress.ip_network(text) for text in texts)
