@@ -55,7 +55,7 @@ class HedgeComparisonMeasure:
     """See `analytics/methodology/hedge_comparison.md`."""
 
     kind: str = Run.Kind.HEDGE_COMPARISON.value
-    method_version = "hedge-comparison/1.0.0"
+    method_version = "hedge-comparison/1.1.0"
 
     def normalize(self, submission: Submission, params: Mapping[str, Any]) -> Json:
         given = {**DEFAULTS, **{name: value for name, value in params.items() if value is not None}}
@@ -157,7 +157,7 @@ def _result(market: Market, request: Request) -> Json:
         },
         "implied_volatility": {**outputs.number(setting.implied, "annual"),
                                **setting.implied_source},
-        "realised_vol": {**outputs.estimate(setting.realized, "annual"),
+        "realized_volatility": {**outputs.estimate(setting.realized, "annual"),
                          **setting.realized_sample},
         "path_volatility": outputs.number(path_volatility, "annual"),
         "short_rate": {**outputs.number(setting.short_rate, "1/year"),

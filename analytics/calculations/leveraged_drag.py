@@ -59,7 +59,7 @@ class LeveragedDrag:
     """See `analytics/methodology/leveraged_drag.md`."""
 
     kind: str = Run.Kind.LEVERAGED_DRAG.value
-    method_version = "leveraged-drag/1.1.0"
+    method_version = "leveraged-drag/1.2.0"
 
     def normalize(self, submission: Submission, params: Mapping[str, Any]) -> Json:
         given = {**DEFAULTS, **{name: value for name, value in params.items() if value is not None}}
@@ -241,7 +241,10 @@ def _fund_result(
         "decomposition": _parts(decomposition, float(parts.sum_of_parts[0])),
         "sample": path.sample,
         "realized_variance": {**outputs.estimate(realized.variance), **path.sample},
-        "realised_vol": {**outputs.estimate(realized.annual_volatility, "annual"), **path.sample},
+        "realized_volatility": {
+            **outputs.estimate(realized.annual_volatility, "annual"),
+            **path.sample,
+        },
         "log_drag": _log_drag(path),
         "trend_minus_chop": _trend(path),
         "variance_ratio": _variance_ratio(path),

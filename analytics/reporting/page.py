@@ -47,9 +47,6 @@ WINDOW_NAMES = {"month": "Month", "quarter": "Quarter"}
 VERDICTS = {
     "pass": "effective",
     "fail": "not effective",
-    "effective": "effective",
-    "not_effective": "not effective",
-    "ineffective": "not effective",
     "inconclusive": "inconclusive",
 }
 #: Variance removed that practice calls effective (R² of the regression test, ASC 815).
@@ -309,10 +306,16 @@ def _hedges(entries: Sequence[Mapping[str, Any]]) -> Table:
     )
 
 
+def _closed_form(horizon: Mapping[str, Any]) -> Figure:
+    """What the best holding of the fund removes, where the hedge is one daily-reset fund."""
+    closed = horizon.get("closed_form")
+    return read(closed and closed["at_minimum_variance"])
+
+
 def _horizon_cell(horizon: Mapping[str, Any] | None, *, explain: bool) -> Cell:
     if horizon is None:
         return Cell(UNAVAILABLE, "not computed" if explain else "")
-    seen, closed = read(horizon.get("empirical")), read(horizon.get("closed_form"))
+    seen, closed = read(horizon.get("empirical")), _closed_form(horizon)
     shown = seen if seen.value is not None else closed
     if shown.value is None:
         return Cell(UNAVAILABLE, seen.reason)
@@ -555,9 +558,9 @@ def _leverage(row: Mapping[str, Any]) -> str:
 def _horizon_table(entry: Mapping[str, Any]) -> Table:
     rows = []
     for horizon in _horizons(entry):
-        closed, seen = read(horizon.get("closed_form")), read(horizon.get("empirical"))
+        closed, seen = _closed_form(horizon), read(horizon.get("empirical"))
         raw = horizon.get("empirical")
-        blocks = raw.get("n_obs") if isinstance(raw, Mapping) else None
+        blocks = raw.get("n_blocks") if isinstance(raw, Mapping) else None
         rows.append(
             [
                 Cell(number(horizon["horizon_sessions"])),
@@ -570,7 +573,7 @@ def _horizon_table(entry: Mapping[str, Any]) -> Table:
         )
     columns = [
         Column("Horizon", "sessions", numeric=False),
-        Column("Closed form", "%"),
+        Column("Best by closed form", "%"),
         Column("Seen", "%"),
         Column("95 % band", "%"),
         Column("Blocks"),
@@ -637,7 +640,7 @@ def _point(horizon: Mapping[str, Any]) -> charts.HorizonPoint:
     seen = read(horizon.get("empirical"))
     low, high = seen.ci95 if seen.ci95 is not None else (None, None)
     return charts.HorizonPoint(
-        horizon["horizon_sessions"], read(horizon.get("closed_form")).value, seen.value, low, high
+        horizon["horizon_sessions"], _closed_form(horizon).value, seen.value, low, high
     )
 
 

@@ -37,7 +37,7 @@ _HEADLINES: Mapping[str, Mapping[str, str]] = {
         "decomposition.financing": "  financing",
         "decomposition.expense": "  expense",
         "decomposition.residual": "  residual",
-        "realised_vol": "realized volatility of index",
+        "realized_volatility": "realized volatility of index",
         "forward.median": "median return ahead, no drift",
         "forward.p_loss": "probability of a loss ahead",
     },

@@ -102,7 +102,7 @@ def test_volatility_is_implied_by_the_chain_on_file(
     assert implied["source"] == "chain"
     assert implied["value"] == pytest.approx(0.55, abs=1e-3)
     assert implied["parity_spot"] == pytest.approx(250.0, abs=0.01)
-    assert result["path_volatility"]["value"] == result["realised_vol"]["value"]
+    assert result["path_volatility"]["value"] == result["realized_volatility"]["value"]
 
 
 def test_without_a_chain_realized_volatility_stands_in_and_says_so(
@@ -110,7 +110,7 @@ def test_without_a_chain_realized_volatility_stands_in_and_says_so(
 ) -> None:
     result = answer(COMPARISON, None, notional=Decimal(100_000), underlying="SOX")["result"]
     assert result["implied_volatility"]["source"] == "realized"
-    assert result["implied_volatility"]["value"] == result["realised_vol"]["value"]
+    assert result["implied_volatility"]["value"] == result["realized_volatility"]["value"]
     codes = {row["code"] for row in result["warnings"]}
     assert codes == {"realized-volatility", "no-short-rate", "no-fund-terms"}
 

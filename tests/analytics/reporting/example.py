@@ -86,15 +86,16 @@ def horizon(
         "value": seen,
         "unit": "1",
         "ci95": band,
-        "n_obs": blocks,
+        "n_blocks": blocks,
+        "n_obs": blocks * sessions,
     }
     if seen is None:
         empirical |= {"status": "insufficient_data", "reason": f"{blocks} blocks of at least 8"}
     return {
         "horizon_sessions": sessions,
-        "closed_form": {"value": closed, "unit": "1"},
+        "closed_form": {"at_minimum_variance": {"value": closed, "unit": "1"}},
         "empirical": empirical,
-        "verdict": "effective" if closed >= 0.8 else "not_effective",
+        "verdict": "pass" if closed >= 0.8 else "fail",
     }
 
 
@@ -138,7 +139,7 @@ def window(sessions: int, index: float, fund: float, parts: list[float]) -> dict
         "index_return": index,
         "fund_return": fund,
         "decomposition": {**dict(zip(names, parts, strict=True)), "sum": fund, "abs_error": 0.0},
-        "realised_vol": {"value": 0.6, "unit": "annual"},
+        "realized_volatility": {"value": 0.6, "unit": "annual"},
     }
 
 

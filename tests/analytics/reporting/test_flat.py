@@ -31,7 +31,7 @@ def test_a_figure_carries_its_unit_error_and_sample(rows: list[dict[str, str]]) 
 
 def test_figures_of_lists_are_named_by_what_they_are_about(rows: list[dict[str, str]]) -> None:
     assert found(rows, "pf_1", "contributions.SOXS.contribution")["value"] == "-0.15"
-    assert found(rows, "pf_1", "horizons.21.closed_form")["value"] == "0.794"
+    assert found(rows, "pf_1", "horizons.21.closed_form.at_minimum_variance")["value"] == "0.794"
 
 
 def test_value_columns_are_numbers_or_empty(rows: list[dict[str, str]]) -> None:
