@@ -5,6 +5,7 @@ Economic effectiveness; whether a hedge qualifies for hedge accounting is for th
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from analytics.calculations import outputs
+from analytics.calculations.hedge_history import Exposures, coverage_drift, dollar_offsets
 from analytics.calculations.inputs import (
     Book,
     Holding,
@@ -33,8 +35,6 @@ from analytics.engine.hedge import (
     EffectivenessPolicy,
     HorizonBand,
     combined_verdict,
-    coverage_path,
-    dollar_offset,
     hedge_cost,
     horizon_bands,
     horizon_blocks,
@@ -42,12 +42,18 @@ from analytics.engine.hedge import (
     out_of_sample_effectiveness,
     regression_test,
     reset_fund_hedge,
-    tail_reduction,
+    tail_reduction_intervals,
     variance_reduction,
 )
 from analytics.engine.leverage import drag_coefficient, forward_outlook, realized_variance
 from analytics.engine.panel import sample_of
-from analytics.engine.types import TRADING_DAYS_PER_YEAR, Estimate, FloatArray, Verdict
+from analytics.engine.types import (
+    TRADING_DAYS_PER_YEAR,
+    Estimate,
+    FloatArray,
+    IntArray,
+    Verdict,
+)
 from analytics.models import Result, Run
 
 TESTS = ("regression", "dollar_offset", "variance_reduction")
@@ -79,13 +85,15 @@ DEFAULTS: Json = {
 }
 #: Fixed, so that the same request has the same answer.
 BOOTSTRAP_SEED = 1
+#: Of value at risk and expected shortfall.
+TAIL_CONFIDENCE_LEVEL = 0.95
 
 
 class HedgeEffectiveness:
     """See `analytics/methodology/hedge_effectiveness.md`."""
 
     kind: str = Run.Kind.HEDGE_EFFECTIVENESS.value
-    method_version = "hedge-effectiveness/1.1.0"
+    method_version = "hedge-effectiveness/1.2.0"
 
     def normalize(self, submission: Submission, params: Mapping[str, Any]) -> Json:
         given = {**DEFAULTS, **{name: value for name, value in params.items() if value is not None}}
@@ -176,6 +184,10 @@ class _Hedge:
     hedge_value: float
     dates: np.typing.NDArray[np.datetime64]
     used: np.typing.NDArray[np.bool_]
+    rows: IntArray
+    """Of the window's sessions, the start included."""
+    item_exposures: Exposures
+    hedge_exposures: Exposures
     item: FloatArray
     """Daily returns per unit of gross exposure."""
     hedge: FloatArray
@@ -235,17 +247,16 @@ def _prepare(market: Market, valued: Book, params: Json) -> _Hedge:
         if absent:
             raise missing_fx(market, book, currency, absent)
     panel = market.panel(series, rows, book.currency)
-    column = {pk: at for at, pk in enumerate(series)}
 
-    def returns(holdings: Sequence[Holding], gross: float) -> FloatArray:
-        exposures = np.zeros(len(series))
-        for row in holdings:
-            exposures[column[row.own_series or 0]] += row.exposure_looked_at / gross
-        held = exposures != 0
-        product: FloatArray = panel.returns[:, held] @ exposures[held]
+    def returns(exposures: Exposures, gross: float) -> FloatArray:
+        held = np.array([pk in exposures for pk in series])
+        product: FloatArray = panel.returns[:, held] @ (
+            np.array([exposures[pk] for pk in series if pk in exposures]) / gross
+        )
         return product
 
-    item, hedge = returns(exposed, item_value), returns(hedges, hedge_value)
+    item_exposures, hedge_exposures = _exposures(exposed), _exposures(hedges)
+    item, hedge = returns(item_exposures, item_value), returns(hedge_exposures, hedge_value)
     used = ~np.isnan(item) & ~np.isnan(hedge)
     if int(used.sum()) < MIN_OBS:
         raise outputs.too_short(
@@ -273,9 +284,17 @@ def _prepare(market: Market, valued: Book, params: Json) -> _Hedge:
         notes.append(warning("synthetic-data", "prices were made by a model, not by a market"))
     return _Hedge(
         book=book, params=params, policy=POLICIES[params["policy"]], items=items, hedges=hedges,
-        item_value=item_value, hedge_value=hedge_value, dates=panel.dates, used=used,
+        item_value=item_value, hedge_value=hedge_value, dates=panel.dates, used=used, rows=rows,
+        item_exposures=item_exposures, hedge_exposures=hedge_exposures,
         item=item[used], hedge=hedge[used], warnings=notes,
     )  # fmt: skip
+
+
+def _exposures(holdings: Sequence[Holding]) -> Exposures:
+    exposures: dict[int, float] = defaultdict(float)
+    for row in holdings:
+        exposures[row.own_series or 0] += row.exposure_looked_at
+    return {pk: exposure for pk, exposure in exposures.items() if exposure}
 
 
 def _hedging(market: Market, book: Book, params: Json) -> tuple[list[Holding], set[int]]:
@@ -336,24 +355,20 @@ def _result(market: Market, hedge: _Hedge) -> Json:
     regression = regression_test(
         hedge.item, hedge.hedge, hedge_notional=hedge.notional, policy=policy, hac_lags=lags
     )
-    offset = dollar_offset(
-        hedge.item * hedge.item_value,
-        hedge.hedge * hedge.hedge_value,
-        low=policy.offset_low,
-        high=policy.offset_high,
-    )
-    current = variance_reduction(
-        hedge.item, hedge.hedge, hedge_notional=hedge.notional, hac_lags=lags
-    )
+    offset, offset_verdict = _dollar_offset(market, hedge)
+    current = variance_reduction(hedge.item, hedge.hedge, hedge_notional=hedge.notional)
     best = minimum_variance_hedge(hedge.item, hedge.hedge, hac_lags=lags).at(0)
-    tail = tail_reduction(hedge.item, hedge.hedge, hedge_notional=hedge.notional)
+    tail = tail_reduction_intervals(
+        hedge.item, hedge.hedge, hedge_notional=hedge.notional, seed=BOOTSTRAP_SEED,
+        tail_confidence_level=TAIL_CONFIDENCE_LEVEL,
+    )  # fmt: skip
     horizons = _horizons(market, hedge)
     chosen = next(
         (row for row in horizons if row["horizon_sessions"] == params["horizon_sessions"]), None
     )
     verdicts = {
         "regression": regression.verdict,
-        "dollar_offset": _offset_verdict(offset.cumulative_passes),
+        "dollar_offset": offset_verdict,
         "variance_reduction": _verdict_at(chosen, current.effectiveness, policy),
     }
     verdict, reason = _verdict({name: verdicts[name] for name in params["tests"]})
@@ -369,7 +384,7 @@ def _result(market: Market, hedge: _Hedge) -> Json:
         "regression": {
             "slope": {
                 **outputs.estimate(regression.slope),
-                "hac_se": outputs.finite(regression.slope_hac_standard_error),
+                "ols_se": outputs.finite(regression.slope_ols_standard_error),
             },
             "intercept": outputs.estimate(regression.intercept),
             "r2": outputs.finite(regression.r_squared.value),
@@ -380,15 +395,7 @@ def _result(market: Market, hedge: _Hedge) -> Json:
             "verdict": str(regression.verdict),
             "criteria": {name: str(value) for name, value in regression.criteria.items()},
         },
-        "dollar_offset": {
-            "cumulative": _or_none(offset.cumulative),
-            "range": [format(policy.offset_low, ".2f"), format(policy.offset_high, ".2f")],
-            "pass": offset.cumulative_passes,
-            "periods_passed": offset.n_passed,
-            "periods_failed": offset.n_failed,
-            "periods_undefined": offset.n_undefined,
-            **hedge.sample,
-        },
+        "dollar_offset": offset,
         "variance_reduction": {
             **_headline(chosen, current.effectiveness),
             "horizon_sessions": params["horizon_sessions"],
@@ -409,11 +416,17 @@ def _result(market: Market, hedge: _Hedge) -> Json:
             ],
         },
         "tail": {
-            "value_at_risk_reduction": _or_none(tail.value_at_risk),
-            "expected_shortfall_reduction": _or_none(tail.expected_shortfall),
-            "semivariance_reduction": _or_none(tail.semivariance),
-            "confidence_level": tail.confidence_level,
+            "value_at_risk_reduction": _tail_estimate(tail.value_at_risk),
+            "expected_shortfall_reduction": _tail_estimate(tail.expected_shortfall),
+            "semivariance_reduction": _tail_estimate(tail.semivariance),
+            "confidence_level": TAIL_CONFIDENCE_LEVEL,
             "n_tail": tail.n_tail,
+            "bootstrap": {
+                "method": "stationary-block-bootstrap",
+                "block_length": outputs.finite(tail.mean_block),
+                "n_samples": tail.n_samples,
+                "seed": tail.seed,
+            },
             **hedge.sample,
         },
         "horizons": horizons,
@@ -436,8 +449,15 @@ def _result(market: Market, hedge: _Hedge) -> Json:
     }
 
 
-def _or_none(value: float | None) -> float | None:
-    return None if value is None else outputs.finite(value)
+def _tail_estimate(reduction: Estimate | None) -> Json:
+    if reduction is None:
+        return {
+            "value": None,
+            "unit": "1",
+            "status": "degenerate",
+            "reason": "the item lost nothing that a hedge could reduce",
+        }
+    return outputs.estimate(reduction)
 
 
 def _hedging_row(hedge: _Hedge, row: Holding) -> Json:
@@ -463,10 +483,16 @@ def _headline(chosen: Json | None, daily: Estimate) -> Json:
     return dict(chosen["empirical"])
 
 
-def _offset_verdict(passes: bool | None) -> Verdict:  # noqa: FBT001  # the one value judged
-    if passes is None:
-        return Verdict.INCONCLUSIVE
-    return Verdict.PASS if passes else Verdict.FAIL
+def _dollar_offset(market: Market, hedge: _Hedge) -> tuple[Json, Verdict]:
+    """Of the quantities held, since `inception` where the request names it, else in the window."""
+    rows, lead = hedge.rows, hedge.hedges[0].own_series
+    if hedge.params["inception"] is not None and lead is not None:
+        since = date.fromisoformat(hedge.params["inception"])
+        rows = market.rows_between(lead, since, market.as_of)
+    return dollar_offsets(
+        market, rows, hedge.item_exposures, hedge.hedge_exposures,
+        currency=hedge.book.currency, policy=hedge.policy,
+    )  # fmt: skip
 
 
 def _reduction_verdict(reduction: Estimate, policy: EffectivenessPolicy) -> Verdict:
@@ -479,8 +505,7 @@ def _verdict_at(chosen: Json | None, daily: Estimate, policy: EffectivenessPolic
     """Verdict on the variance removed over the horizon asked for, as `_headline` shows it."""
     if chosen is None or chosen["horizon_sessions"] == 1:
         return _reduction_verdict(daily, policy)
-    words = {"effective": Verdict.PASS, "not_effective": Verdict.FAIL}
-    return words.get(chosen["verdict"], Verdict.INCONCLUSIVE)
+    return Verdict(chosen["verdict"] or Verdict.INCONCLUSIVE)
 
 
 def _verdict(verdicts: Mapping[str, Verdict]) -> tuple[Verdict, str]:
@@ -492,16 +517,14 @@ def _verdict(verdicts: Mapping[str, Verdict]) -> tuple[Verdict, str]:
     reasons = {
         Verdict.PASS: "all tests passed",
         Verdict.FAIL: "no test passed",
-        Verdict.INCONCLUSIVE: "an interval straddles a threshold",
+        Verdict.INCONCLUSIVE: "an interval straddles a threshold, or bases disagree",
     }
     return combined, reasons[combined]
 
 
 def _out_of_sample(hedge: _Hedge) -> Json:
     try:
-        later = out_of_sample_effectiveness(
-            hedge.item, hedge.hedge, hac_lags=hedge.params["hac_lags"]
-        )
+        later = out_of_sample_effectiveness(hedge.item, hedge.hedge)
     except EngineError as error:
         return outputs.unavailable(error.failure)
     return {**outputs.estimate(later.effectiveness), "n_obs": later.n_obs}
@@ -550,16 +573,24 @@ def _horizons(market: Market, hedge: _Hedge) -> list[Json]:
             closed = reset_fund_hedge(fund.multiple, volatility, block.n_days)
             closed_value = closed.effectiveness
             row["closed_form"] = {
-                **outputs.number(closed.effectiveness),
-                "static_effectiveness": outputs.finite(closed.static_effectiveness),
-                "static_hedge_notional": outputs.finite(closed.static_hedge_notional),
-                "hedge_notional": outputs.finite(closed.hedge_notional),
+                "at_minimum_variance": {
+                    **outputs.number(closed.effectiveness),
+                    "hedge_notional": outputs.finite(closed.hedge_notional),
+                },
+                "at_full_offset": {
+                    **outputs.number(closed.static_effectiveness),
+                    "hedge_notional": outputs.finite(closed.static_hedge_notional),
+                },
                 "index_beta": outputs.finite(closed.beta),
                 "annual_volatility": outputs.finite(volatility),
             }
         else:
             row["closed_form"] = None
-        counted = {"n_obs": block.n_blocks, "hedge_notional": outputs.finite(hedge.notional)}
+        counted = {
+            "n_blocks": block.n_blocks,
+            "n_obs": block.n_obs,
+            "hedge_notional": outputs.finite(hedge.notional),
+        }
         if block.designated is not None and block.best is not None:
             row["empirical"] = {
                 **outputs.estimate(block.designated),
@@ -612,11 +643,10 @@ def _horizon_verdict(
     few blocks were seen it can rule a hedge out, never in.
     """
     if measured is not None:
-        words = {Verdict.PASS: "effective", Verdict.FAIL: "not_effective"}
-        return words.get(_reduction_verdict(measured, policy), "inconclusive")
+        return str(_reduction_verdict(measured, policy))
     if closed is None:
         return None
-    return "inconclusive" if closed >= policy.min_r_squared else "not_effective"
+    return str(Verdict.INCONCLUSIVE if closed >= policy.min_r_squared else Verdict.FAIL)
 
 
 def _coverage(hedge: _Hedge) -> Json:
@@ -636,32 +666,12 @@ def _drift(market: Market, hedge: _Hedge) -> list[Json] | None:
     """Coverage of each leveraged hedge relative to its start, left alone since `inception`."""
     if hedge.params["inception"] is None:
         return None
-    since = date.fromisoformat(hedge.params["inception"])
-    answers: list[Json] = []
-    for row in hedge.hedges:
-        if row.multiple is None or row.series is None or row.delta is not None:
-            continue
-        rows = market.rows_between(row.series, since, market.as_of)
-        named: Json = {"instrument": row.public_id, "symbol": row.instrument.symbol}
-        if rows.size < 2:
-            answers.append({**named, "value": None, "status": "insufficient_data"})
-            continue
-        panel = market.panel([row.series], rows)
-        path = coverage_path(row.multiple, panel.returns[:, 0], band=hedge.params["coverage_band"])
-        breach = path.first_breach
-        answers.append(
-            {
-                **named,
-                **outputs.number(float(path.exact[-1])),
-                "approximate": outputs.finite(path.approximate[-1]),
-                "band": path.band,
-                "first_breach": str(panel.dates[breach]) if breach is not None else None,
-                "n_obs": int(panel.dates.size),
-                "first": str(panel.dates[0]),
-                "last": str(panel.dates[-1]),
-            }
-        )
-    return answers
+    since, band = date.fromisoformat(hedge.params["inception"]), hedge.params["coverage_band"]
+    return [
+        coverage_drift(market, row, since, band)
+        for row in hedge.hedges
+        if row.multiple is not None and row.delta is None
+    ]
 
 
 def _cost(market: Market, hedge: _Hedge, unhedged_daily: float, hedged_daily: float) -> Json | None:

@@ -606,6 +606,13 @@ class Market:
 
         With the rows of one calendar, both ends of every return are the same moments for all.
         """
+        levels = self.levels(instrument_ids, rows, currency)
+        return return_panel(self.block.sessions[rows], [str(pk) for pk in instrument_ids], levels)
+
+    def levels(
+        self, instrument_ids: Sequence[int], rows: IntArray, currency: str | None = None
+    ) -> FloatArray:
+        """Total-return levels on the given rows, one column an instrument, NaN where unpriced."""
         columns = self.block.columns(instrument_ids)
         if rows.size and rows[-1] - rows[0] + 1 == rows.size:
             levels = self.block.levels[rows[0] : rows[-1] + 1, columns]
@@ -616,7 +623,7 @@ class Market:
                 local = self.instrument(pk).currency
                 if local != currency:
                     levels[:, at] *= self.fx(local, currency)[rows]
-        return return_panel(self.block.sessions[rows], [str(pk) for pk in instrument_ids], levels)
+        return levels
 
     def sessions_without_rate(self, base: str, quote: str, rows: IntArray) -> list[date]:
         absent = rows[np.isnan(self.fx(base, quote)[rows])]

@@ -1,4 +1,4 @@
-"""`python3 manage.py python -m tests.bench.coverage [beta | hedge | leverage] [SAMPLES]`.
+"""`python3 manage.py python -m tests.bench.coverage [beta | hedge | tails | leverage] [SAMPLES]`.
 
 How often the served 95 % intervals hold the truth, as the tables of the methodology. A measure adds
 its table to `TABLES`: a module of its own that yields lines.
@@ -9,11 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from tests.bench import coverage_beta, coverage_hedge, coverage_leverage
+from tests.bench import coverage_beta, coverage_hedge, coverage_leverage, coverage_tails
 
 TABLES: Mapping[str, Callable[[int], Iterator[str]]] = {
     "beta": coverage_beta.table,
     "hedge": coverage_hedge.table,
+    "tails": coverage_tails.table,
     "leverage": coverage_leverage.table,
 }
 SAMPLES = 4000

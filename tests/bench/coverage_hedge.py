@@ -1,11 +1,7 @@
-"""How often the 95 % interval of hedge effectiveness holds the truth, by simulation.
-
-`python3 -m tests.bench.coverage_hedge` writes the table of the methodology.
-"""
+"""How often the 95 % interval of hedge effectiveness holds the truth, by simulation."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
@@ -16,11 +12,12 @@ from analytics.engine.hedge import minimum_variance_hedge, variance_reduction
 from analytics.engine.types import FloatArray
 
 CORRELATIONS = (0.9, 0.95, 0.99, 0.995)
-LENGTHS = (120, 252)
+LENGTHS = (8, 16, 120, 252)
 REPETITIONS = 4000
+KINDS = ("designated", "best", "h*")
 NOMINAL_RANGE = (0.93, 0.97)
 # Of the best holding: a hedge that is somewhat too small.
-_DESIGNATED_SHARE = 0.95
+DESIGNATED_SHARE = 0.95
 _WARM_UP = 250
 
 
@@ -80,39 +77,43 @@ def draw(
     item = correlation * index + np.sqrt(own) * residual
     explained = correlation**2 * index_variance.mean(axis=1)
     unexplained = own * residual_variance.mean(axis=1)
-    left = (1.0 - _DESIGNATED_SHARE) ** 2 * explained + unexplained
+    left = (1.0 - DESIGNATED_SHARE) ** 2 * explained + unexplained
     total = explained + unexplained
     return Draw(
         item=0.03 * item,
         hedge=-0.09 * index,
         best=1.0 - unexplained / total,
         designated=1.0 - left / total,
-        holding=_DESIGNATED_SHARE * correlation / 3.0,
+        holding=DESIGNATED_SHARE * correlation / 3.0,
     )
 
 
 def coverage(
     law: Law, correlation: float, n_obs: int, *, repetitions: int, seed: int
-) -> tuple[float, float]:
-    """Share of intervals that hold the truth: designated holding, best holding."""
+) -> tuple[float, ...]:
+    """Share of intervals that hold the truth: designated holding, best holding, hedge ratio."""
     sample = draw(law, correlation, n_obs, repetitions, np.random.default_rng(seed))
-    held = np.zeros(2)
+    held = np.zeros(3)
     for item, hedge, designated, best in zip(
         sample.item, sample.hedge, sample.designated, sample.best, strict=True
     ):
-        given = variance_reduction(item, hedge, hedge_notional=sample.holding).effectiveness
-        fitted = minimum_variance_hedge(item, hedge).at(0).effectiveness
+        given = variance_reduction(
+            item, hedge, hedge_notional=sample.holding, min_obs=n_obs
+        ).effectiveness
+        found = minimum_variance_hedge(item, hedge, min_obs=n_obs).at(0)
+        fitted, ratio = found.effectiveness, found.hedge_ratio
         held += (
             given.ci_low <= designated <= given.ci_high,
             fitted.ci_low <= best <= fitted.ci_high,
+            ratio.ci_low <= -sample.holding / DESIGNATED_SHARE <= ratio.ci_high,
         )
     shares = held / repetitions
-    return float(shares[0]), float(shares[1])
+    return tuple(float(share) for share in shares)
 
 
 def table(repetitions: int = REPETITIONS) -> Iterator[str]:
     """Write the methodology's table, row by row."""
-    heads = [f"{n_obs} days, {kind}" for n_obs in LENGTHS for kind in ("designated", "best")]
+    heads = [f"{n_obs}, {kind}" for n_obs in LENGTHS for kind in KINDS]
     yield f"| Law | Correlation | {' | '.join(heads)} |\n"
     yield f"|{' --- |' * (len(heads) + 2)}\n"
     for row, law in enumerate(Law):
@@ -129,9 +130,3 @@ def table(repetitions: int = REPETITIONS) -> Iterator[str]:
                 )
             ]
             yield f"| {law} | {correlation} | {' | '.join(cells)} |\n"
-
-
-if __name__ == "__main__":
-    for line in table():
-        sys.stdout.write(line)
-        sys.stdout.flush()

@@ -59,7 +59,7 @@ MEASURES: dict[str, Callable[[FloatArray, FloatArray], object]] = {
     "horizon bands": lambda y, x: hedge.horizon_bands(
         y, x, hedge_notional=0.3, seed=1, horizons=[5], n_samples=100
     ),
-    "tail bands": lambda y, x: hedge.tail_reduction_bands(
+    "tail intervals": lambda y, x: hedge.tail_reduction_intervals(
         y, x, hedge_notional=0.3, seed=1, n_samples=100
     ),
     "coverage band": lambda y, x: hedge.coverage_band(-3.0, x),

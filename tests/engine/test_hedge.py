@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from analytics.engine import hedge
+from analytics.engine import beta, hedge
 from analytics.engine.errors import (
     DegenerateInputError,
     EngineError,
@@ -52,7 +54,9 @@ def test_minimum_variance_hedge_agrees_with_statsmodels(bear: Pair) -> None:
     assert_allclose(result.hedge_ratio.value, oracle.params[1], rtol=1e-11)
     assert_allclose(result.ols_standard_error, oracle.bse[1], rtol=1e-12)
     assert_allclose(result.hedge_ratio.standard_error, robust.bse[1], rtol=1e-11)
-    assert_allclose(result.hedge_ratio.ci_low, robust.conf_int()[1, 0], rtol=1e-11)
+    same_slope = beta.semiconductor_beta(*bear).at(0).beta
+    assert_allclose(astuple(result.hedge_ratio), astuple(same_slope), rtol=1e-11)
+    assert result.hedge_ratio.ci_low < robust.conf_int()[1, 0]
     assert_allclose(result.effectiveness.value, oracle.rsquared, rtol=1e-12)
     assert result.hedge_notional == -result.hedge_ratio.value > 0
 
@@ -183,8 +187,19 @@ def test_the_regression_test_agrees_with_statsmodels(bear: Pair) -> None:
     oracle = sm.OLS(bear[0], sm.add_constant(0.45 * bear[1])).fit()
     result = hedge.regression_test(*bear, hedge_notional=0.45)
     assert_allclose([result.intercept.value, result.slope.value], oracle.params, rtol=1e-10)
-    assert_allclose(result.slope.standard_error, oracle.bse[1], rtol=1e-12)
-    assert_allclose([result.slope.ci_low, result.slope.ci_high], oracle.conf_int()[1], rtol=1e-11)
+    assert_allclose(
+        [result.intercept_ols_standard_error, result.slope_ols_standard_error],
+        oracle.bse,
+        rtol=1e-12,
+    )
+    robust = oracle.get_robustcov_results("HAC", maxlags=5, use_correction=True)
+    assert_allclose(
+        [result.intercept.standard_error, result.slope.standard_error], robust.bse, rtol=1e-10
+    )
+    same_slope = beta.semiconductor_beta(bear[0], 0.45 * bear[1]).at(0).beta
+    assert_allclose(astuple(result.slope), astuple(same_slope), rtol=1e-10)
+    turned = hedge.regression_test(*bear, hedge_notional=-0.45).slope
+    assert_allclose([turned.ci_low, turned.ci_high], [-result.slope.ci_high, -result.slope.ci_low])
     assert result.f_statistic is not None
     assert_allclose(result.f_statistic, oracle.fvalue, rtol=1e-11)
     assert_allclose(result.p_value, oracle.f_pvalue, rtol=1e-7)

@@ -9,9 +9,7 @@ that minimizes variance, so ``hedge_notional = -hedge_ratio``.
 from analytics.engine.hedge.bands import (
     Band,
     HorizonBand,
-    TailBands,
     horizon_bands,
-    tail_reduction_bands,
 )
 from analytics.engine.hedge.comparison import (
     COMPARISON_HORIZONS,
@@ -62,6 +60,7 @@ from analytics.engine.hedge.reduction import (
     variance_reduction,
     variance_reductions,
 )
+from analytics.engine.hedge.tail_intervals import TailIntervals, tail_reduction_intervals
 from analytics.engine.hedge.tails import (
     TailReduction,
     TailReductionBatch,
@@ -93,7 +92,7 @@ __all__ = [
     "RegressionTest",
     "RegressionTestBatch",
     "ResetFundHedge",
-    "TailBands",
+    "TailIntervals",
     "TailReduction",
     "TailReductionBatch",
     "TradeBackPoints",
@@ -121,7 +120,7 @@ __all__ = [
     "standard_hedges",
     "tail_count",
     "tail_reduction",
-    "tail_reduction_bands",
+    "tail_reduction_intervals",
     "tail_reductions",
     "trade_back_points",
     "variance_reduction",

@@ -1,4 +1,4 @@
-"""Bootstrap bands of tail reductions and of effectiveness over holding periods."""
+"""Bootstrap bands of effectiveness over holding periods."""
 
 from __future__ import annotations
 
@@ -9,19 +9,17 @@ import numpy as np
 
 from analytics.engine.bootstrap import optimal_block_length, stationary_growth
 from analytics.engine.checks import (
-    SMALLEST_DEVIATION,
     at_least,
     enough,
     finite,
     open_unit,
     returns_above_ruin,
 )
-from analytics.engine.errors import DegenerateInputError, InsufficientDataError, InvalidInputError
+from analytics.engine.errors import DegenerateInputError, InsufficientDataError
 from analytics.engine.hedge.horizon import HORIZONS
 from analytics.engine.hedge.samples import series_pair
-from analytics.engine.hedge.tails import tail_count, tail_measures
 from analytics.engine.regression import constant_rows
-from analytics.engine.types import Failure, FloatArray, IntArray
+from analytics.engine.types import Failure, FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,122 +184,3 @@ def _effectiveness_bands(
     s, f, c = item_variance[varied], hedge_variance[varied], covariance[varied]
     designated = -hedge_notional * (2.0 * c / s + hedge_notional * (f / s))
     return _band(designated, confidence_level), _band((c / s) * (c / f), confidence_level)
-
-
-@dataclass(frozen=True, slots=True)
-class TailBands:
-    """Bands of the reductions of downside measures; None where no sample has a loss to reduce.
-
-    Attributes
-    ----------
-    value_at_risk, expected_shortfall, semivariance : Band or None
-    n_tail : int
-    mean_block : float
-    seed : int
-    """
-
-    value_at_risk: Band | None
-    expected_shortfall: Band | None
-    semivariance: Band | None
-    n_tail: int
-    mean_block: float
-    seed: int
-
-
-def tail_reduction_bands(
-    item_returns: FloatArray,
-    hedge_returns: FloatArray,
-    *,
-    hedge_notional: float,
-    seed: int,
-    tail_confidence_level: float = 0.95,
-    n_samples: int = 1000,
-    mean_block: float | None = None,
-    min_obs: int = 30,
-    confidence_level: float = 0.95,
-) -> TailBands:
-    """Block-bootstrap bands of the reductions of `tail_reduction`.
-
-    Parameters
-    ----------
-    item_returns, hedge_returns : float64 array of shape (n_obs,)
-        Simple returns as decimals on the same sessions, no gaps.
-    hedge_notional : float
-    seed : int
-        Not negative.
-    tail_confidence_level : float
-        Of VaR and expected shortfall.
-    n_samples : int
-        At least 100.
-    mean_block : float, optional
-        As in `horizon_bands`.
-    min_obs : int
-    confidence_level : float
-        Of the bands.
-
-    Returns
-    -------
-    TailBands
-
-    Notes
-    -----
-    A tail has few observations: at 60 days and 95 % three. The band says what that is worth.
-
-    References
-    ----------
-    Politis, D. and Romano, J. (1994), The stationary bootstrap, JASA 89.
-    """
-    item, hedge = series_pair(item_returns, hedge_returns, max(min_obs, 2))
-    open_unit(tail_confidence_level, "tail_confidence_level")
-    open_unit(confidence_level, "confidence_level")
-    at_least(n_samples, 100, "n_samples")
-    block = dependence_block(item, hedge) if mean_block is None else mean_block
-    rows = stationary_rows(item.size, n_samples, mean_block=block, seed=seed)
-    hedged = item + finite(hedge_notional, "hedge_notional") * hedge
-    k = tail_count(item.size, tail_confidence_level)
-    bands: list[Band | None] = []
-    for before, after in zip(
-        tail_measures(item[rows], k), tail_measures(hedged[rows], k), strict=True
-    ):
-        losing = before > SMALLEST_DEVIATION**2
-        reductions = 1.0 - after[losing] / before[losing]
-        bands.append(_band(reductions, confidence_level) if losing.any() else None)
-    value_at_risk, expected_shortfall, semivariance = bands
-    return TailBands(
-        value_at_risk=value_at_risk,
-        expected_shortfall=expected_shortfall,
-        semivariance=semivariance,
-        n_tail=k,
-        mean_block=block,
-        seed=seed,
-    )
-
-
-def stationary_rows(n_obs: int, n_samples: int, *, mean_block: float, seed: int) -> IntArray:
-    """Rows of stationary bootstrap samples of the length of the data.
-
-    Parameters
-    ----------
-    n_obs, n_samples : int
-    mean_block : float
-        At least 1.
-    seed : int
-
-    Returns
-    -------
-    int64 array of shape (n_samples, n_obs)
-        Blocks start anywhere, wrap around the end and have geometric lengths.
-    """
-    if not 1.0 <= mean_block <= n_obs:
-        raise InvalidInputError(
-            f"mean_block must lie in 1 to {n_obs}, got {mean_block}", argument="mean_block"
-        )
-    generator = np.random.default_rng(at_least(seed, 0, "seed"))
-    starts = generator.integers(0, n_obs, (n_samples, n_obs))
-    restarts = generator.random((n_samples, n_obs)) < 1.0 / mean_block
-    restarts[:, 0] = True
-    days = np.arange(n_obs)
-    # The day on which each day's block began, and from it how far into the block the day is.
-    began = np.maximum.accumulate(np.where(restarts, days, 0), axis=1)
-    rows: IntArray = (np.take_along_axis(starts, began, axis=1) + days - began) % n_obs
-    return rows

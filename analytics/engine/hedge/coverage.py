@@ -41,16 +41,17 @@ class CoveragePath:
 
 
 def coverage_path(
-    multiple: float, index_returns: FloatArray, *, band: float = 0.10
+    multiple: float | FloatArray, index_returns: FloatArray, *, band: float = 0.10
 ) -> CoveragePath:
     """Follow how much of the index a static holding of a reset fund still covers.
 
     Parameters
     ----------
-    multiple : float
-        Daily multiple of the fund.
+    multiple : float or float64 array of shape (n_obs,)
+        Daily multiple of the fund, of each day where it changed.
     index_returns : float64 array of shape (n_obs,)
-        Simple daily returns of the index since the hedge was sized, oldest first.
+        Simple daily returns since the hedge was sized, oldest first; each day of the index that
+        the fund followed then.
     band : float
         Tolerated drift either way, decimal.
 
@@ -71,9 +72,11 @@ def coverage_path(
     positive(band, "band")
     exact = np.cumprod(_coverage_factors(multiple, index_returns))
     log_returns = np.log1p(np.asarray(index_returns, dtype=np.float64))
+    multiples = np.asarray(multiple, dtype=np.float64)
     approximate = np.exp(
-        (multiple - 1.0) * np.cumsum(log_returns)
-        + (multiple - multiple**2) / 2.0 * np.cumsum(log_returns**2)
+        np.cumsum(
+            (multiples - 1.0) * log_returns + (multiples - multiples**2) / 2.0 * log_returns**2
+        )
     )
     outside = np.abs(exact - 1.0) > band
     return CoveragePath(
@@ -244,16 +247,23 @@ def trade_back_points(
     )
 
 
-def _coverage_factors(multiple: float, index_returns: FloatArray) -> FloatArray:
+def _coverage_factors(multiple: float | FloatArray, index_returns: FloatArray) -> FloatArray:
     """Daily factors of coverage, (1 + m r)/(1 + r)."""
     returns = finite_vector(index_returns, "index_returns")
     returns_above_ruin(returns, "index_returns")
-    fund = 1.0 + finite(multiple, "multiple") * returns
+    multiples = finite_array(multiple, "multiple")
+    if multiples.shape not in {(), returns.shape}:
+        raise InvalidInputError(
+            f"multiple has shape {multiples.shape} where one value or {returns.size} are needed",
+            argument="multiple",
+        )
+    fund = 1.0 + multiples * returns
     if (fund <= 0.0).any():
+        row = int(np.argmax(fund <= 0.0))
         raise DegenerateInputError(
-            f"the move in row {int(np.argmax(fund <= 0.0))} wipes out a fund of multiple "
-            f"{multiple}",
-            row=int(np.argmax(fund <= 0.0)),
+            f"the move in row {row} wipes out a fund of multiple "
+            f"{np.broadcast_to(multiples, returns.shape)[row]:g}",
+            row=row,
         )
     factors: FloatArray = fund / (1.0 + returns)
     return factors

@@ -19,7 +19,7 @@ from analytics.engine.hedge.policy import (
     two_sided_verdict,
 )
 from analytics.engine.hedge.samples import BatchAnswers, HeldRows, series_pair
-from analytics.engine.regression import design, least_squares, resolve_lags, student_quantile
+from analytics.engine.regression import design, least_squares, resolve_lags
 from analytics.engine.types import BoolArray, Estimate, Failure, FloatArray, IntArray, Verdict
 
 
@@ -30,10 +30,12 @@ class RegressionTest:
     Attributes
     ----------
     slope : Estimate
-        Of the item on ``hedge_notional * hedge``; near -1 for a full offset. OLS error, as in the
-        practice the thresholds come from.
-    slope_hac_standard_error : float
+        Of the item on ``hedge_notional * hedge``; near -1 for a full offset. HAC error and
+        interval, as of any slope here.
     intercept : Estimate
+        Likewise.
+    slope_ols_standard_error, intercept_ols_standard_error : float
+        As in the practice the thresholds come from; F and p-value rest on the former.
     r_squared : Estimate
     f_statistic, p_value : float
         Of the slope; F on 1 and n - 2 degrees of freedom. None in `f_statistic` for an exact fit.
@@ -47,8 +49,9 @@ class RegressionTest:
     """
 
     slope: Estimate
-    slope_hac_standard_error: float
     intercept: Estimate
+    slope_ols_standard_error: float
+    intercept_ols_standard_error: float
     r_squared: Estimate
     f_statistic: float | None
     p_value: float
@@ -67,9 +70,10 @@ class RegressionTestBatch(BatchAnswers):
 
     Attributes
     ----------
-    slope, slope_standard_error, slope_hac_standard_error : float64 array
+    slope, slope_standard_error, slope_ci_low, slope_ci_high : float64 array
         Of the item on ``hedge_notional * hedge``.
-    intercept, intercept_standard_error : float64 array
+    intercept, intercept_standard_error, intercept_ci_low, intercept_ci_high : float64 array
+    slope_ols_standard_error, intercept_ols_standard_error : float64 array
     r_squared, r_squared_standard_error, r_squared_ci_low, r_squared_ci_high : float64 array
     f_statistic, p_value : float64 array
     exact : bool array
@@ -81,9 +85,14 @@ class RegressionTestBatch(BatchAnswers):
 
     slope: FloatArray
     slope_standard_error: FloatArray
-    slope_hac_standard_error: FloatArray
+    slope_ci_low: FloatArray
+    slope_ci_high: FloatArray
     intercept: FloatArray
     intercept_standard_error: FloatArray
+    intercept_ci_low: FloatArray
+    intercept_ci_high: FloatArray
+    slope_ols_standard_error: FloatArray
+    intercept_ols_standard_error: FloatArray
     r_squared: FloatArray
     r_squared_standard_error: FloatArray
     r_squared_ci_low: FloatArray
@@ -99,13 +108,12 @@ class RegressionTestBatch(BatchAnswers):
         """Return one item's test with its verdicts, or raise its failure."""
         self.raise_failure(index)
         policy, n_obs = self.policy, int(self.n_obs[index])
-        quantile = student_quantile(policy.confidence_level, n_obs - 2)
-
-        def estimate(value: FloatArray, error: FloatArray) -> Estimate:
-            b, se = float(value[index]), float(error[index])
-            return Estimate(b, se, b - quantile * se, b + quantile * se)
-
-        slope = estimate(self.slope, self.slope_standard_error)
+        slope = Estimate(
+            float(self.slope[index]),
+            float(self.slope_standard_error[index]),
+            float(self.slope_ci_low[index]),
+            float(self.slope_ci_high[index]),
+        )
         r_squared = Estimate(
             float(self.r_squared[index]),
             float(self.r_squared_standard_error[index]),
@@ -120,8 +128,14 @@ class RegressionTestBatch(BatchAnswers):
         }
         return RegressionTest(
             slope=slope,
-            slope_hac_standard_error=float(self.slope_hac_standard_error[index]),
-            intercept=estimate(self.intercept, self.intercept_standard_error),
+            intercept=Estimate(
+                float(self.intercept[index]),
+                float(self.intercept_standard_error[index]),
+                float(self.intercept_ci_low[index]),
+                float(self.intercept_ci_high[index]),
+            ),
+            slope_ols_standard_error=float(self.slope_ols_standard_error[index]),
+            intercept_ols_standard_error=float(self.intercept_ols_standard_error[index]),
             r_squared=r_squared,
             f_statistic=None if self.exact[index] else float(self.f_statistic[index]),
             p_value=p_value,
@@ -140,9 +154,14 @@ class RegressionTestBatch(BatchAnswers):
 _TEST_FLOATS = (
     "slope",
     "slope_standard_error",
-    "slope_hac_standard_error",
+    "slope_ci_low",
+    "slope_ci_high",
     "intercept",
     "intercept_standard_error",
+    "intercept_ci_low",
+    "intercept_ci_high",
+    "slope_ols_standard_error",
+    "intercept_ols_standard_error",
     "r_squared",
     "r_squared_standard_error",
     "r_squared_ci_low",
@@ -188,14 +207,18 @@ def regression_tests(
         n_obs, members = sample.hedge.size, sample.members
         try:
             factor = design(sample.hedge[:, np.newaxis])
+            lags = resolve_lags(hac_lags, n_obs)
+            intercept_law, slope_law = factor.law(0, lags), factor.law(1, lags)
         except DegenerateInputError as error:
             for member in members:
                 rows.failures[member] = error.failure
             continue
         fit = least_squares(factor, sample.items)
-        lags = resolve_lags(hac_lags, n_obs)
+        level = policy.confidence_level
+        slope = fit.hac_interval(1, lags, level, slope_law)
+        bounds = np.sort(np.stack([slope.ci_low, slope.ci_high]) / sample.notional, axis=0)
         value, error_of, low, high = reduction_intervals(
-            sample.items, fit.residuals, lags, policy.confidence_level, 2
+            sample.items, fit.residuals, level, fitted_on=sample.hedge
         )
         residual, total = fit.residual_sum_of_squares, fit.total_sum_of_squares
         exact[members] = residual <= np.finfo(np.float64).eps ** 2 * total
@@ -207,9 +230,11 @@ def regression_tests(
         size = np.abs(sample.notional)
         answers = (
             fit.coefficients[:, 1] / sample.notional,
-            fit.standard_errors[:, 1] / size,
-            fit.hac_standard_errors(lags, small_sample=True)[:, 1] / size,
+            slope.standard_error / size,
+            *bounds,
             fit.coefficients[:, 0],
+            *fit.hac_interval(0, lags, level, intercept_law),
+            fit.standard_errors[:, 1] / size,
             fit.standard_errors[:, 0],
             value,
             error_of,
@@ -257,7 +282,8 @@ def regression_test(
     ``s = a + b (h f) + e``. Criteria: R2, b between -slope_high and -slope_low (a hedge moves
     against its item), p-value of b. Each is passed or failed when its interval lies wholly on one
     side of the threshold, else inconclusive; one failed criterion fails the test. The p-value has
-    no interval. This is economic effectiveness, not an accounting opinion.
+    no interval; it is that of OLS, as practice has it. This is economic effectiveness, not an
+    accounting opinion.
 
     References
     ----------

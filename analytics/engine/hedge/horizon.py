@@ -184,8 +184,8 @@ def horizon_blocks(
 
     Notes
     -----
-    Blocks do not overlap, so lag 0 is used in the intervals of `variance_reduction`; overlapping
-    windows would need n - 1 lags and shrink errors that are not there to shrink.
+    Blocks do not overlap, so each counts as one observation of `variance_reduction`; overlapping
+    windows would repeat their days and need errors with n - 1 lags.
     """
     item, hedge = series_pair(item_returns, hedge_returns, 1)
     returns_above_ruin(item, "item_returns")
@@ -205,7 +205,6 @@ def horizon_blocks(
                 blocks[0],
                 blocks[1],
                 hedge_notional=hedge_notional,
-                hac_lags=0,
                 min_obs=min_blocks,
                 confidence_level=confidence_level,
             ).effectiveness

@@ -1,4 +1,4 @@
-"""Interval of a variance reduction, robust to fat tails and clustered volatility."""
+"""Interval of a variance reduction, robust to fat tails and to volatilities that move."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
-from analytics.engine.regression import bartlett_variance, small_sample_factor
 from analytics.engine.types import FloatArray
 
 # The interval of a perfect fit collapses; that of a hopeless one must stay representable.
 _WIDEST_LOG_INTERVAL = 300.0
+# A day that carries all of a variance leaves none without it; its logarithm stays representable.
+_LARGEST_SHARE = 1.0 - 1e-12
 
 
 class Reductions(NamedTuple):
@@ -26,9 +27,9 @@ class Reductions(NamedTuple):
 def reduction_intervals(
     items: FloatArray,
     hedged: FloatArray,
-    lags: int,
     confidence_level: float,
-    n_coefficients: int,
+    *,
+    fitted_on: FloatArray | None = None,
 ) -> Reductions:
     """Variance reduction of each row, its error and interval.
 
@@ -36,10 +37,10 @@ def reduction_intervals(
     ----------
     items, hedged : float64 array of shape (n_rows, n_obs)
         Finite; no row of `items` constant.
-    lags : int
     confidence_level : float
-    n_coefficients : int
-        Estimated on this sample: 1 for a given holding (the mean), 2 for a fitted one.
+    fitted_on : float64 array of shape (n_obs,) or (n_rows, n_obs), optional
+        The instrument, if `hedged` is what its regression on these same days leaves; None for a
+        holding that was given.
 
     Returns
     -------
@@ -47,49 +48,67 @@ def reduction_intervals(
 
     Notes
     -----
-    With q the variance ratio the influence of a day is ``g = (d^2 - q s^2)/(n var s)``, deviations
-    from means. The variance of q is the larger of White's and the Bartlett estimate on g (negative
-    serial correlation is not believed), times n/(n - k). The interval is symmetric in ln q with a
-    Student multiplier of Satterthwaite's degrees of freedom ``2 n/(kurtosis of g - 1)``: when few
-    days carry the error, the error itself is uncertain.
+    With q the variance ratio and q_(t) the one without day t, the holding fitted anew, the
+    influence of a day on ln q is the jackknife's ``J_t = (n - 1)(mean of ln q_(s) - ln q_(t))``.
+    Its variance is taken from neighbors, ``sum (J_t - J_{t-1})^2/(2 n (n - 1))``: what moves
+    slowly, as where the volatilities of item and residual go ways of their own, is not an error of
+    the effectiveness that these days had, and drops out. The interval is symmetric in ln q with a
+    Student multiplier of ``2 n/kurtosis of J`` degrees of freedom, which is Satterthwaite's for a
+    variance from differences: when few days carry the error, the error itself is uncertain.
+    The standard error is q times that of ln q.
 
     References
     ----------
+    Barndorff-Nielsen, O. and Shephard, N. (2004), Econometric analysis of realized covariation,
+    Econometrica 72 (variance of realized regression and correlation, given the volatilities).
+    Efron, B. and Stein, C. (1981), The jackknife estimate of variance, Annals of Statistics 9.
+    von Neumann, J. (1941), Distribution of the ratio of the mean square successive difference to
+    the variance, Annals of Mathematical Statistics 12.
     Satterthwaite, F. (1946), An approximate distribution of estimates of variance components,
     Biometrics Bulletin 2.
     """
     n_obs = items.shape[1]
-    item = items - items.mean(axis=1, keepdims=True)
-    net = hedged - hedged.mean(axis=1, keepdims=True)
-    item_variance = np.einsum("pt,pt->p", item, item) / n_obs
-    ratio = np.einsum("pt,pt->p", net, net) / n_obs / item_variance
-    influence = net * net
-    influence -= ratio[:, np.newaxis] * (item * item)
-    # Scaled by the largest: fourth powers of a near-perfect hedge's influence would underflow.
-    largest = np.abs(influence).max(axis=1)
-    scale = np.where(largest > 0.0, largest, 1.0)
-    influence /= scale[:, np.newaxis]
+    leverage: float | FloatArray = 1.0 / n_obs
+    n_coefficients = 1
+    if fitted_on is not None:
+        deviations = fitted_on - fitted_on.mean(axis=-1, keepdims=True)
+        squares = deviations * deviations
+        leverage = leverage + squares / squares.sum(axis=-1, keepdims=True)
+        n_coefficients = 2
+    item_sum, item_without = _without_each(items, 1.0 / n_obs)
+    net_sum, net_without = _without_each(hedged, leverage)
+    ratio = net_sum / item_sum
+    influence = net_without - item_without
+    influence = (n_obs - 1) * (influence.mean(axis=1, keepdims=True) - influence)
     squares = influence * influence
-    white = squares.sum(axis=1)
+    total = squares.sum(axis=1)
     fourth = np.einsum("pt,pt->p", squares, squares)
-    kurtosis = np.divide(n_obs * fourth, white**2, out=np.ones_like(white), where=white > 0.0)
-    variance = np.maximum(white, bartlett_variance(influence, lags))
-    standard_error = (
-        np.sqrt(variance * small_sample_factor(n_obs, n_coefficients))
-        * scale
-        * (largest > 0.0)
-        / item_variance
-        / n_obs
-    )
-    informative = ratio > np.finfo(np.float64).tiny
-    relative = np.divide(standard_error, ratio, out=np.zeros_like(ratio), where=informative)
-    freedom = np.full_like(ratio, n_obs - n_coefficients)
-    np.divide(2.0 * n_obs, kurtosis - 1.0, out=freedom, where=kurtosis > 1.0 + 2.0 / n_obs)
-    multiplier = stdtrit(np.minimum(freedom, n_obs - n_coefficients), 0.5 + confidence_level / 2.0)
+    kurtosis = np.divide(n_obs * fourth, total**2, out=np.ones_like(total), where=total > 0.0)
+    steps = np.diff(influence, axis=1)
+    variance = np.einsum("pt,pt->p", steps, steps) / (2.0 * n_obs * (n_obs - 1))
+    relative = np.sqrt(variance) * (ratio > np.finfo(np.float64).tiny)
+    freedom = np.minimum(2.0 * n_obs / kurtosis, n_obs - n_coefficients)
+    multiplier = stdtrit(freedom, 0.5 + confidence_level / 2.0)
     half_width = np.minimum(multiplier * relative, _WIDEST_LOG_INTERVAL)
     return Reductions(
         value=1.0 - ratio,
-        standard_error=standard_error,
+        standard_error=ratio * relative,
         ci_low=1.0 - ratio * np.exp(half_width),
         ci_high=1.0 - ratio * np.exp(-half_width),
     )
+
+
+def _without_each(
+    residuals: FloatArray, leverage: float | FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Sum of squares of each row, and ln of the share of it that is left without each day.
+
+    Leaving out a day of leverage h and residual e takes ``e^2/(1 - h)`` from the sum.
+    """
+    centered = residuals - residuals.mean(axis=1, keepdims=True)
+    squares = centered * centered
+    total = squares.sum(axis=1)
+    squares /= np.maximum(1.0 - leverage, 1.0 - _LARGEST_SHARE)
+    np.divide(squares, total[:, np.newaxis], out=squares, where=total[:, np.newaxis] > 0.0)
+    left: FloatArray = np.log1p(-np.minimum(squares, _LARGEST_SHARE))
+    return total, left

@@ -12,13 +12,10 @@ from analytics.engine.hedge.interval import reduction_intervals
 from analytics.engine.hedge.samples import in_parts
 from analytics.engine.regression import (
     answerable_rows,
-    bartlett_variance,
     common_samples,
     design,
     least_squares,
     resolve_lags,
-    small_sample_factor,
-    student_quantile,
 )
 from analytics.engine.types import BoolArray, Estimate, Failure, FloatArray, IntArray
 
@@ -48,7 +45,7 @@ class HedgeBatch:
     hedge_notional : float64 array
         -hedge_ratio: the holding to take.
     ols_standard_error, hac_standard_error, ci_low, ci_high : float64 array
-        Of hedge_ratio; the interval is Student t around the HAC error.
+        Of hedge_ratio; the interval is that of `semiconductor_beta`.
     effectiveness : float64 array
         Variance removed at the minimum-variance holding, rho^2.
     effectiveness_standard_error, effectiveness_ci_low, effectiveness_ci_high : float64 array
@@ -147,7 +144,9 @@ def minimum_variance_hedge(
 
     Notes
     -----
-    ``h* = cov(s, f)/var(f)``, the slope of s on f; HE(h*) = rho^2.
+    ``h* = cov(s, f)/var(f)``, the slope of s on f; HE(h*) = rho^2. The interval of h* is that of
+    any slope here: HAC error, Student t with the effective degrees of freedom of that error
+    (`regression.sandwich_law`).
 
     References
     ----------
@@ -170,11 +169,11 @@ def minimum_variance_hedge(
             enough(columns.size, min_obs, "the common sample of item and hedge")
             factor = design(instrument[:, np.newaxis])
             group_lags = resolve_lags(hac_lags, columns.size)
+            law = factor.law(1, group_lags)
         except EngineError as error:
             for member in members:
                 failures[member] = error.failure
             continue
-        quantile = student_quantile(confidence_level, columns.size - 2)
         for part in in_parts(members):
             answered, varying = answerable_rows(
                 part, rows[np.ix_(part, columns)], failures, "item_returns"
@@ -183,11 +182,10 @@ def minimum_variance_hedge(
                 continue
             fit = least_squares(factor, varying)
             slope = fit.coefficients[:, 1]
-            scores = fit.residuals * factor.influence[1]
-            hac = np.sqrt(
-                bartlett_variance(scores, group_lags) * small_sample_factor(columns.size, 2)
+            hac = fit.hac_interval(1, group_lags, confidence_level, law)
+            reduction = reduction_intervals(
+                varying, fit.residuals, confidence_level, fitted_on=instrument
             )
-            reduction = reduction_intervals(varying, fit.residuals, group_lags, confidence_level, 2)
             lags[answered] = group_lags
             for name, values in zip(
                 _HEDGE_FLOATS,
@@ -195,9 +193,7 @@ def minimum_variance_hedge(
                     slope,
                     -slope,
                     fit.standard_errors[:, 1],
-                    hac,
-                    slope - quantile * hac,
-                    slope + quantile * hac,
+                    *hac,
                     *reduction,
                 ),
                 strict=True,

@@ -11,9 +11,6 @@ from analytics.engine.checks import at_least, finite, open_unit
 from analytics.engine.hedge.interval import reduction_intervals
 from analytics.engine.hedge.minimum_variance import minimum_variance_hedge
 from analytics.engine.hedge.samples import BatchAnswers, HeldRows, series_pair
-from analytics.engine.regression import (
-    resolve_lags,
-)
 from analytics.engine.types import Estimate, Failure, FloatArray, IntArray
 
 
@@ -28,7 +25,7 @@ class VarianceReduction:
     hedge_notional : float
     item_standard_deviation, hedged_standard_deviation : float
         Per observation, divisor n - 1.
-    n_obs, hac_lags : int
+    n_obs : int
     """
 
     effectiveness: Estimate
@@ -36,7 +33,6 @@ class VarianceReduction:
     item_standard_deviation: float
     hedged_standard_deviation: float
     n_obs: int
-    hac_lags: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +47,7 @@ class VarianceReductionBatch(BatchAnswers):
     hedge_notional : float64 array
     item_standard_deviation, hedged_standard_deviation : float64 array
         Per observation, divisor n - 1.
-    n_obs, hac_lags : int64 array
+    n_obs : int64 array
     failures : tuple of Failure or None
     """
 
@@ -63,7 +59,6 @@ class VarianceReductionBatch(BatchAnswers):
     item_standard_deviation: FloatArray
     hedged_standard_deviation: FloatArray
     n_obs: IntArray
-    hac_lags: IntArray
     failures: tuple[Failure | None, ...]
 
     def at(self, index: int) -> VarianceReduction:
@@ -80,7 +75,6 @@ class VarianceReductionBatch(BatchAnswers):
             item_standard_deviation=float(self.item_standard_deviation[index]),
             hedged_standard_deviation=float(self.hedged_standard_deviation[index]),
             n_obs=int(self.n_obs[index]),
-            hac_lags=int(self.hac_lags[index]),
         )
 
 
@@ -89,7 +83,6 @@ def variance_reductions(
     hedge_returns: FloatArray,
     *,
     hedge_notional: ArrayLike,
-    hac_lags: int | str = "auto",
     min_obs: int = 30,
     confidence_level: float = 0.95,
 ) -> VarianceReductionBatch:
@@ -103,7 +96,7 @@ def variance_reductions(
         On the same sessions and in the same unit.
     hedge_notional : array_like of float
         Signed holding per unit of item, one or one an item.
-    hac_lags, min_obs, confidence_level
+    min_obs, confidence_level
         As in `variance_reduction`.
 
     Returns
@@ -114,12 +107,8 @@ def variance_reductions(
     open_unit(confidence_level, "confidence_level")
     at_least(min_obs, 3, "min_obs")
     floats = {name: np.zeros(rows.n_obs.size) for name in _REDUCTION_FLOATS}
-    lags = np.zeros(rows.n_obs.size, dtype=np.int64)
     for sample in rows.samples(min_obs):
-        lags[sample.members] = resolve_lags(hac_lags, sample.hedge.size)
-        found = reduction_intervals(
-            sample.items, sample.hedged, int(lags[sample.members[0]]), confidence_level, 1
-        )
+        found = reduction_intervals(sample.items, sample.hedged, confidence_level)
         deviations = (sample.items.std(axis=1, ddof=1), sample.hedged.std(axis=1, ddof=1))
         for name, values in zip(_REDUCTION_FLOATS, (*found, *deviations), strict=True):
             floats[name][sample.members] = values
@@ -127,7 +116,6 @@ def variance_reductions(
         **floats,
         hedge_notional=rows.notional,
         n_obs=rows.n_obs,
-        hac_lags=lags,
         failures=tuple(rows.failures),
     )
 
@@ -147,7 +135,6 @@ def variance_reduction(
     hedge_returns: FloatArray,
     *,
     hedge_notional: float,
-    hac_lags: int | str = "auto",
     min_obs: int = 30,
     confidence_level: float = 0.95,
 ) -> VarianceReduction:
@@ -159,7 +146,6 @@ def variance_reduction(
         Same sessions and unit, oldest first, no gaps.
     hedge_notional : float
         Signed holding per unit of item; positive is long the instrument.
-    hac_lags : int or "auto"
     min_obs : int
         At least 3.
     confidence_level : float
@@ -174,10 +160,11 @@ def variance_reduction(
 
     Notes
     -----
-    The interval is symmetric in the logarithm of the variance ratio, by the delta method with a
-    HAC variance of its influence function (see `interval.reduction_intervals`), so it allows for
-    fat tails and clustered volatility and never exceeds 1. In-sample effectiveness favors the
-    in-sample ratio: see `out_of_sample_effectiveness`.
+    The interval is symmetric in the logarithm of the variance ratio, by the jackknife with a
+    variance from differences of neighbors (see `interval.reduction_intervals`): it allows for fat
+    tails, clustered volatility and small samples, speaks of the effectiveness of the days given,
+    and never exceeds 1. In-sample effectiveness favors the in-sample ratio: see
+    `out_of_sample_effectiveness`.
 
     References
     ----------
@@ -188,7 +175,6 @@ def variance_reduction(
         item,
         hedge,
         hedge_notional=finite(hedge_notional, "hedge_notional"),
-        hac_lags=hac_lags,
         min_obs=max(min_obs, 3),
         confidence_level=confidence_level,
     ).at(0)
@@ -199,7 +185,6 @@ def out_of_sample_effectiveness(
     hedge_returns: FloatArray,
     *,
     n_train: int | None = None,
-    hac_lags: int | str = "auto",
     min_obs: int = 30,
     confidence_level: float = 0.95,
 ) -> VarianceReduction:
@@ -211,7 +196,7 @@ def out_of_sample_effectiveness(
         Same sessions and unit, oldest first, no gaps.
     n_train : int, optional
         Observations that set the ratio; the first half by default.
-    hac_lags, min_obs, confidence_level
+    min_obs, confidence_level
         As in `variance_reduction`; min_obs applies to both parts.
 
     Returns
@@ -232,7 +217,6 @@ def out_of_sample_effectiveness(
         item[train:],
         hedge[train:],
         hedge_notional=fitted.hedge_notional,
-        hac_lags=hac_lags,
         min_obs=min_obs,
         confidence_level=confidence_level,
     )

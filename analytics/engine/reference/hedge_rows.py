@@ -96,11 +96,11 @@ def _effectiveness_test(question: Question) -> float:
         "p_value": result.p_value,
         "pvalue": result.p_value,
         "intercept": result.intercept.value,
-        "se": result.slope.standard_error,
-        "se_slope": result.slope.standard_error,
-        "se_intercept": result.intercept.standard_error,
-        "t": -result.slope.value / result.slope.standard_error,
-        "t_slope": -result.slope.value / result.slope.standard_error,
+        "se": result.slope_ols_standard_error,
+        "se_slope": result.slope_ols_standard_error,
+        "se_intercept": result.intercept_ols_standard_error,
+        "t": -result.slope.value / result.slope_ols_standard_error,
+        "t_slope": -result.slope.value / result.slope_ols_standard_error,
         "n": result.n_obs,
     }
     answer = answers.get(output)

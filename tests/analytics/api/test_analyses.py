@@ -173,7 +173,14 @@ def test_hedge_regression_agrees_with_numpy(
     slope = np.cov(item, hedge)[0, 1] / np.var(hedge, ddof=1)
     assert result["regression"]["slope"]["value"] == pytest.approx(slope, rel=1e-9)
     assert result["regression"]["r2"] == pytest.approx(np.corrcoef(item, hedge)[0, 1] ** 2)
-    assert result["dollar_offset"]["cumulative"] == pytest.approx(-hedge.sum() / item.sum())
+    offset = result["dollar_offset"]
+    constant = offset["constant_exposure"]["cumulative"]
+    assert constant == pytest.approx(-hedge.sum() / item.sum())
+    closes = {name: market_facts.closes_of(series)[-121:] for name, series in returns.items()}
+    change = {name: series[-1] - series[0] for name, series in closes.items()}
+    held = -200 * change["SOXS"] / (500 * change["NVDA"] + 300 * change["AMD"])
+    assert (offset["basis"], offset["n_obs"]) == ("fixed-quantities", 120)
+    assert offset["cumulative"] == pytest.approx(held, rel=1e-9)
     reduction = 1 - np.var(item + hedge) / np.var(item)
     assert result["variance_reduction"]["daily"]["value"] == pytest.approx(reduction, rel=1e-9)
     assert [row["horizon_sessions"] for row in result["horizons"]] == [1, 5, 10, 15, 21, 63]
