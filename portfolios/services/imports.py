@@ -6,11 +6,10 @@ A folder in the form of a market folder and a single upload take the same way:
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,15 +21,15 @@ from portfolios import leases
 from portfolios.errors import DomainError, InvalidRequest
 from portfolios.feeds import FileVerdict, Kind, Status, read_file, read_folder
 from portfolios.hints import wake_workers
-from portfolios.models import Client, Import, ImportProblem, Instrument, LeverageTerms
+from portfolios.models import Client, Import, ImportProblem, LeverageTerms
 from portfolios.services import feed_hints, feed_writers
 from portfolios.services.data_version import data_version_bump
 from portfolios.services.events import event_record
 from portfolios.services.feed_writers import Snapshot
+from portfolios.services.reference_tables import load_reference_tables
 from portfolios.tenancy import client_scope, operator_scope
 from portfolios.webhooks.catalogue import EventType
 
-_REFERENCE_DATA = Path(__file__).parent / "reference_data"
 _STORED_PROBLEMS = 10_000
 
 
@@ -160,7 +159,7 @@ def import_folder(
     `progress` is called before each file with its path, its number from 0 and the count.
     """
     with operator_scope():
-        _load_reference_data(folder, is_synthetic=is_synthetic)
+        load_reference_tables(folder, is_synthetic=is_synthetic)
         leveraged = LeverageTerms.objects.values_list("instrument__symbol", flat=True)
         # Funds after their indexes: what an index did explains what its funds did.
         files = list(read_folder(folder, after=frozenset(leveraged)))
@@ -306,55 +305,3 @@ def _is_refused(imported: Import, verdict: FileVerdict) -> bool:
     in_unknown_basis = verdict.basis_change is not None and not verdict.basis_change.explained
     misses_a_row = imported.mode == Import.Mode.ATOMIC and verdict.rows_rejected > 0
     return verdict.status is Status.REFUSED or in_unknown_basis or misses_a_row
-
-
-def _load_reference_data(folder: Path, *, is_synthetic: bool) -> None:
-    """Instruments and leverage terms: the folder's own files, else the ones of public record."""
-    changed = False
-    for row in _reference_rows(folder, "instruments.csv"):
-        proxy = None
-        if row["proxy"]:
-            proxy, _ = Instrument.objects.get_or_create(
-                client=None,
-                symbol=row["proxy"],
-                defaults={"kind": Instrument.Kind.ETF, "is_synthetic": is_synthetic},
-            )
-        fields = {
-            "kind": row["kind"],
-            "name": row["name"],
-            "currency": row["currency"],
-            "proxy": proxy,
-            "is_synthetic": is_synthetic,
-        }
-        named = Instrument.objects.filter(client=None, symbol=row["symbol"])
-        if not named.filter(**fields).exists():
-            Instrument.objects.update_or_create(client=None, symbol=row["symbol"], defaults=fields)
-            changed = True
-    for row in _reference_rows(folder, "leverage_terms.csv"):
-        instruments = {
-            instrument.symbol: instrument
-            for instrument in Instrument.objects.filter(
-                client=None, symbol__in=[row["ticker"], row["reference_index"]]
-            )
-        }
-        _, created = LeverageTerms.objects.get_or_create(
-            client=None,
-            instrument=instruments[row["ticker"]],
-            valid_from=row["valid_from"],
-            defaults={
-                "multiple": row["multiple"],
-                "reference_index": instruments[row["reference_index"]],
-                "expense_ratio": row["expense_ratio"],
-                "swap_spread": row["swap_spread"],
-                "source": row["source"],
-            },
-        )
-        changed |= created
-    if changed:
-        data_version_bump(None)
-
-
-def _reference_rows(folder: Path, name: str) -> Iterator[dict[str, str]]:
-    own = folder / name
-    with (own if own.exists() else _REFERENCE_DATA / name).open(newline="") as file:
-        yield from csv.DictReader(file)
