@@ -99,9 +99,16 @@ class WorkLoop(threading.Thread):
     time has come, is told by nobody.
     """
 
-    def __init__(self, kinds: Sequence[JobKind], *, poll_seconds: float = POLL_SECONDS) -> None:
+    def __init__(
+        self,
+        kinds: Sequence[JobKind],
+        *,
+        poll_seconds: float = POLL_SECONDS,
+        channel: str = CHANNEL,
+    ) -> None:
         super().__init__(name="work-loop", daemon=True)
         self._kinds = tuple(kinds)
+        self._channel = channel
         self._poll_seconds = poll_seconds
         self._stop_now = threading.Event()
         self._end, self._ended = socket.socketpair()
@@ -136,7 +143,7 @@ class WorkLoop(threading.Thread):
         connection.ensure_connection()
         if self._listening is not connection.connection:
             with connection.cursor() as cursor:
-                cursor.execute(f"LISTEN {CHANNEL}")
+                cursor.execute(f"LISTEN {self._channel}")
             self._listening = connection.connection
 
     def _wait(self) -> None:

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -96,13 +97,14 @@ def defer(model: type[LeasedJob], pk: uuid.UUID, token: int, *, delay: timedelta
     )
 
 
-def give_up(model: type[LeasedJob], pk: uuid.UUID, token: int) -> bool:
-    """End a job whose last step failed; False means: lease lost."""
-    return bool(
-        _held(model, pk, token).update(
-            state=LeasedJob.State.QUARANTINED, lease_until=None, finished_at=Now()
-        )
-    )
+def end(model: type[LeasedJob], pk: uuid.UUID, token: int, state: LeasedJob.State) -> bool:
+    """End a job otherwise than done; False means: lease lost."""
+    return bool(_held(model, pk, token).update(state=state, lease_until=None, finished_at=Now()))
+
+
+def held(model: type[LeasedJob]) -> QuerySet[Any]:
+    """The jobs that somebody is at now."""
+    return model._default_manager.filter(state=LeasedJob.State.RUNNING, lease_until__gte=Now())
 
 
 @contextmanager

@@ -5,6 +5,7 @@ A view declares, as plain class attributes:
 `required_scopes`      {"GET": "portfolios:read", ...}; None: any valid key. Every method handled
                        must be named, or the system check `riskapi.E001` fails the start.
 `idempotency_required` POST and PATCH must carry an `Idempotency-Key` (all may).
+`answers_secret`       the answer holds a secret: where it is kept for repetition, it is sealed.
 `max_json_nodes`       how many values a body may hold.
 `refusals`             {"GET": (409,)}: statuses beyond those that every view of the method has.
 `quota_policies`       {"POST": ("runs",)}: what a request counts against besides "default".
@@ -44,6 +45,7 @@ from portfolios.models import ApiKey, Client
 from portfolios.services.idempotency import idempotency_replay, idempotency_store, is_valid_key
 from portfolios.services.quotas import WINDOW_SECONDS, quota_return
 from portfolios.tenancy import client_scope
+from portfolios.webhooks.signing import seal, unseal
 
 KEYED_METHODS = ("POST", "PATCH")
 REPLAYED = "Idempotency-Replayed"
@@ -72,6 +74,7 @@ class ApiView(APIView):
     refusals: ClassVar[Mapping[str, tuple[int, ...]]] = {}
     quota_policies: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     idempotency_required: ClassVar[bool] = False
+    answers_secret: ClassVar[bool] = False
     max_json_nodes: ClassVar[int] = MAX_JSON_NODES
     opens_scope: ClassVar[bool] = True
     file_row: ClassVar[RowSerializer | None] = None
@@ -260,6 +263,8 @@ class ApiView(APIView):
         if record is not None:
             headers = {**record.headers, REPLAYED: "true"}
             body = bytes(record.body or b"")
+            if self.answers_secret:
+                body = unseal(body.decode())
             data = json.loads(body) if body else None
             return Response(data, status=record.status, headers=headers), body
         response: Response = handler(request, *self.args, **self.kwargs)
@@ -271,9 +276,13 @@ class ApiView(APIView):
                 fingerprint=fingerprint,
                 status=response.status_code,
                 headers={name: response[name] for name in STORED_HEADERS if name in response},
-                body=rendered or b"",
+                body=self._kept(rendered or b""),
             )
         return response, rendered
+
+    def _kept(self, body: bytes) -> bytes:
+        """How an answer is written down to be repeated."""
+        return seal(body).encode() if self.answers_secret else body
 
 
 def _rendered(request: Request, response: Response) -> bytes | None:

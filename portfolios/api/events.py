@@ -42,7 +42,7 @@ class EventSerializer(serializers.Serializer):  # type: ignore[type-arg]  # desc
     data = EventDataSerializer()  # type: ignore[assignment]  # taken by the metaclass
 
 
-def _event_uid(text: str) -> Any:
+def event_uid(text: str) -> Any:
     found = parse_public_id(Event.ID_PREFIX, text)
     if found is None:
         raise ValueError("an event's id, evt_...")
@@ -53,6 +53,7 @@ class EventListView(ApiView):
     required_scopes = {"GET": "webhooks:manage"}
     refusals = {"GET": (422,)}
     listing = Listing(
+        row=EventSerializer,
         filters={
             "type": Filter("type", one_of(*EventType)),
             "object": Filter("object_id"),
@@ -60,8 +61,7 @@ class EventListView(ApiView):
         },
         sorts={"position": "id"},
         default_sort="position",
-        extra={"after": _event_uid},
-        row=EventSerializer,
+        extra={"after": event_uid},
     )
 
     @extend_schema(operation_id="events_list", responses=page_of(EventSerializer))
@@ -69,7 +69,7 @@ class EventListView(ApiView):
         """What has happened in the last 30 days, the earliest first: what webhooks send. With
         `after`, what came after that event; none becomes visible later before one that was read."""
         rows = event_list_for_client(self.client)
-        after = read_one(request, "after", _event_uid)
+        after = read_one(request, "after", event_uid)
         if after is not None:
             rows = rows.filter(id__gt=event_position(self.client, after))
         return list_response(request, self.listing, rows.values(*_COLUMNS), _body)

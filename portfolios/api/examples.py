@@ -102,3 +102,12 @@ CORPORATE_ACTIONS_ADD = _example(
         ]
     },
 )
+WEBHOOK_ENDPOINT_CREATE = _example(
+    "Hear of finished runs and new reports",
+    {
+        "url": "https://hooks.example.com/riskapi",
+        "description": "Risk desk",
+        "event_types": ["run.finished", "report.ready"],
+    },
+)
+WEBHOOK_ENDPOINT_UPDATE = _example("Every event", {"event_types": []})

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portfolios.api import events, imports, instruments, market, portfolios, positions
+from portfolios.api import (
+    events,
+    imports,
+    instruments,
+    market,
+    portfolios,
+    positions,
+    webhooks,
+)
 
 urlpatterns = [
     path("portfolios", portfolios.PortfolioListView.as_view()),
@@ -27,4 +35,20 @@ urlpatterns = [
     path("imports", imports.ImportListView.as_view()),
     path("imports/<str:import_id>", imports.ImportDetailView.as_view()),
     path("imports/<str:import_id>/errors", imports.ImportProblemListView.as_view()),
+    path("webhook-endpoints", webhooks.WebhookEndpointListView.as_view()),
+    path("webhook-endpoints/<str:endpoint_id>", webhooks.WebhookEndpointDetailView.as_view()),
+    path(
+        "webhook-endpoints/<str:endpoint_id>/rotate-secret",
+        webhooks.WebhookSecretRotateView.as_view(),
+    ),
+    path("webhook-endpoints/<str:endpoint_id>/ping", webhooks.WebhookPingView.as_view()),
+    path("webhook-endpoints/<str:endpoint_id>/deliveries", webhooks.DeliveryListView.as_view()),
+    path(
+        "webhook-endpoints/<str:endpoint_id>/deliveries/<str:delivery_id>",
+        webhooks.DeliveryDetailView.as_view(),
+    ),
+    path(
+        "webhook-endpoints/<str:endpoint_id>/deliveries/<str:delivery_id>/redeliver",
+        webhooks.DeliveryRedeliverView.as_view(),
+    ),
 ]

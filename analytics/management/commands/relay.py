@@ -14,8 +14,10 @@ from django.db import DatabaseError, connection
 
 from analytics.tasks import KINDS
 from portfolios.jobs import sweep
+from portfolios.services.deliveries import DELIVERY
 from portfolios.services.events import events_purge
 from portfolios.services.idempotency import idempotency_purge
+from portfolios.services.webhooks import webhook_secrets_renew
 from portfolios.tenancy import operator_scope
 
 #: Chosen once at random; whoever holds this session lock is the relay.
@@ -78,14 +80,16 @@ def run_relay(stopping: threading.Event, *, sweep_every: float) -> None:
 
 def sweep_jobs() -> None:
     """Give up jobs that failed their last attempt."""
-    sweep(KINDS)
+    sweep((*KINDS, DELIVERY))
 
 
 def purge() -> None:
-    """Delete kept answers whose time for repetition is over, and events past their time."""
+    """Delete kept answers, events and former secrets past their time; renew what is sealed with a
+    former key."""
     with operator_scope():
         idempotency_purge()
         events_purge()
+        webhook_secrets_renew()
 
 
 def _try_lock() -> bool:

@@ -15,6 +15,8 @@ from django.test import Client as Browser
 from portfolios.models import (
     Client,
     CorporateAction,
+    Delivery,
+    Event,
     FxRate,
     Import,
     ImportProblem,
@@ -22,6 +24,7 @@ from portfolios.models import (
     LeverageTerms,
     Portfolio,
     Price,
+    WebhookEndpoint,
 )
 from portfolios.services.api_keys import api_key_create
 from portfolios.services.positions import position_set_put
@@ -71,7 +74,20 @@ def world(db: None) -> dict[str, Any]:
             client=client, imported=imported, row=7, column="Close", code="scale-break",
             value="<b>6e11</b>", message="a jump of 1000x",
         )  # fmt: skip
+        endpoint = WebhookEndpoint.objects.create(
+            client=client, url="https://hooks.example.com/", secret="SEALED",
+            previous_secret="SEALED",
+        )  # fmt: skip
+        event = Event.objects.create(
+            client=client, type="run.finished", object_id="run_1", link="/v1/runs/run_1",
+            status="succeeded",
+        )  # fmt: skip
+        delivery = Delivery.objects.create(
+            client=client, endpoint=endpoint, event=event, tries=1,
+            log=[{"status": 503, "answer": "<b>busy</b>"}],
+        )  # fmt: skip
     return {
+        "webhookendpoint": endpoint, "event": event, "delivery": delivery,
         "client": client, "apikey": key, "instrument": fund, "index": index, "price": price,
         "fxrate": fx, "portfolio": portfolio, "positionset": positions, "import": imported,
     }  # fmt: skip

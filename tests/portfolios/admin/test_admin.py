@@ -33,8 +33,10 @@ pytestmark = pytest.mark.django_db
 
 World = dict[str, Any]
 FormOf = Callable[[str], dict[str, Any]]
-MODELS = ("client", "apikey", "portfolio", "positionset", "instrument", "price", "fxrate", "import")
-READ_ONLY = ("price", "fxrate", "import", "auditevent", "rateobservation")
+WEBHOOKS = ("event", "webhookendpoint", "delivery")
+MODELS = ("client", "apikey", "portfolio", "positionset", "instrument", "price", "fxrate", "import",
+          *WEBHOOKS)  # fmt: skip
+READ_ONLY = ("price", "fxrate", "import", "auditevent", "rateobservation", *WEBHOOKS)
 
 
 @pytest.mark.parametrize("model", [*MODELS, "auditevent", "rateobservation"])
@@ -316,3 +318,14 @@ def test_portfolio_list_does_not_ask_per_row(operator: Browser, world: World) ->
         page = operator.get("/admin/portfolios/portfolio/")
     assert len(page.context["cl"].result_list) == 41
     assert len(queries) < 20
+
+
+def test_webhook_shows_its_log_and_no_secret(operator: Browser, world: World) -> None:
+    path = "/admin/portfolios/{}/{}/change/"
+    page = operator.get(path.format("webhookendpoint", world["webhookendpoint"].pk))
+    assert "https://hooks.example.com/" in page.content.decode()
+    assert "SEALED" not in page.content.decode()
+    log = operator.get(path.format("delivery", world["delivery"].pk)).content.decode()
+    assert "503" in log
+    assert "<b>busy</b>" not in log
+    assert "&lt;b&gt;busy" in log

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from drf_spectacular.utils import OpenApiExample
+from pytest_django import Settings
 
 from portfolios.api import examples
 from portfolios.models import Instrument
@@ -37,6 +38,16 @@ def test_instrument_examples(caller: Caller, portfolio: str) -> None:
     resolved = caller.post("/v1/instruments:resolve", examples.RESOLVE[0].value).body
     assert list(resolved["found"]) == ["SOXS"]
     assert list(resolved["unknown"]) == ["SOXZ"]
+
+
+def test_webhook_examples(caller: Caller, settings: Settings) -> None:
+    sent = examples.WEBHOOK_ENDPOINT_CREATE[0].value
+    settings.WEBHOOK_PRIVATE_TARGETS = ["localhost:443"]
+    made = caller.post("/v1/webhook-endpoints", {**sent, "url": "https://localhost/riskapi"})
+    assert made.body["event_types"] == sorted(sent["event_types"])
+    changes = examples.WEBHOOK_ENDPOINT_UPDATE[0].value
+    changed = caller.patch(made.headers["Location"], changes, If_Match="*")
+    assert changed.body["event_types"] == []
 
 
 @pytest.mark.parametrize(
