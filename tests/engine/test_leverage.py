@@ -310,3 +310,14 @@ def test_questions_without_an_answer_are_refused(
     assert callable(call)
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize(("multiple", "is_cost"), [(-3, True), (2, True), (0.5, False)])
+def test_the_band_of_the_variance_cost_keeps_its_sign(multiple: float, is_cost: bool) -> None:
+    index_returns = np.array([0.002, -0.09, 0.001, 0.003])
+    parts = leverage.return_decomposition(index_returns, multiple * index_returns, multiple).at(0)
+    cost = parts.variance_cost
+    assert (cost.value < 0) is is_cost
+    far_end = cost.ci_high if is_cost else cost.ci_low
+    assert far_end == 0.0
+    assert parts.realized_variance.ci_low == 0.0

@@ -101,14 +101,19 @@ class DecompositionBatch:
         return total
 
     def at(self, index: int) -> Decomposition:
-        """Return one fund's parts with normal intervals on the estimated ones."""
+        """Return one fund's parts with normal intervals on the estimated ones.
+
+        The sign of both is certain, so an interval ends at zero.
+        """
         quantile = float(ndtri(0.5 + self.confidence_level / 2.0))
 
         def estimate(value: FloatArray, error: FloatArray) -> Estimate:
             center, spread = float(value[index]), float(error[index])
-            return Estimate(center, spread, center - quantile * spread, center + quantile * spread)
+            low, high = center - quantile * spread, center + quantile * spread
+            if center < 0.0:
+                return Estimate(center, spread, low, min(high, 0.0))
+            return Estimate(center, spread, max(low, 0.0), high)
 
-        variance = estimate(self.realized_variance, self.realized_variance_standard_error)
         return Decomposition(
             fund_return=float(self.fund_return[index]),
             index_return=float(self.index_return[index]),
@@ -119,11 +124,8 @@ class DecompositionBatch:
             financing=float(self.financing[index]),
             expense=float(self.expense[index]),
             residual=float(self.residual[index]),
-            realized_variance=Estimate(
-                variance.value,
-                variance.standard_error,
-                max(variance.ci_low, 0.0),
-                variance.ci_high,
+            realized_variance=estimate(
+                self.realized_variance, self.realized_variance_standard_error
             ),
             n_obs=self.n_obs,
         )
