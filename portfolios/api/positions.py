@@ -62,6 +62,7 @@ class PositionsView(ApiView):
         "GET": POINT_IN_TIME,
         "PUT": {"as_of": calendar_date, "roll": one_of("previous")},
     }
+    required_parameters = {"PUT": ("as_of",)}
 
     @extend_schema(operation_id="positions_retrieve", responses=PositionsSerializer)
     def get(self, request: Request, portfolio_id: str) -> Response:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from drf_spectacular.extensions import (
     OpenApiAuthenticationExtension,
+    OpenApiSerializerExtension,
     OpenApiSerializerFieldExtension,
 )
 from drf_spectacular.openapi import AutoSchema
@@ -101,6 +102,19 @@ class EitherExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyp
             auto_schema.resolve_serializer(one, direction) for one in self.target.alternatives
         ]
         return {"anyOf": [shape.ref for shape in shapes]}
+
+
+class StrictExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # likewise
+    """What is sent holds the fields named and no others."""
+
+    target_class = "portfolios.api.fields.StrictSerializer"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: Any, direction: Direction) -> dict[str, Any]:
+        fields: dict[str, Any] = auto_schema._map_serializer(
+            self.target, direction, bypass_extensions=True
+        )
+        return {**fields, "additionalProperties": False}
 
 
 class HedgedItemExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
@@ -281,7 +295,11 @@ class ProblemAutoSchema(AutoSchema):
     def _declared(self) -> list[OpenApiParameter]:
         if not isinstance(self.view, ApiView):
             return []
-        found = [_parameter(name, parse) for name, parse in self._own_parameters().items()]
+        required = getattr(self.view, "required_parameters", {}).get(self.method, ())
+        found = [
+            _parameter(name, parse, required=name in required)
+            for name, parse in self._own_parameters().items()
+        ]
         listing: Listing | None = getattr(self.view, "listing", None)
         if self.method == "GET" and listing is not None:
             found += _list_parameters(listing)
@@ -293,7 +311,7 @@ class ProblemAutoSchema(AutoSchema):
             found.append(
                 OpenApiParameter(
                     "Idempotency-Key",
-                    str,
+                    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
                     OpenApiParameter.HEADER,
                     required=self.view.idempotency_required,
                     description="New for each intended effect, repeated with each retry.",
@@ -347,9 +365,9 @@ def _list_parameters(listing: Listing) -> list[OpenApiParameter]:
     return found
 
 
-def _parameter(name: str, parse: Any) -> OpenApiParameter:
+def _parameter(name: str, parse: Any, *, required: bool = False) -> OpenApiParameter:
     choices = getattr(parse, "choices", None)
     if choices is not None:
-        return OpenApiParameter(name, str, enum=list(choices))
+        return OpenApiParameter(name, str, enum=list(choices), required=required)
     kinds = {boolean: bool, calendar_date: date, instant: datetime}
-    return OpenApiParameter(name, kinds.get(parse, str))
+    return OpenApiParameter(name, kinds.get(parse, str), required=required)
