@@ -96,7 +96,7 @@ def _sensible(body: Any, portfolio: str) -> Any:
         return [_sensible(value, portfolio) for value in body]
     if not isinstance(body, dict):
         return body
-    known = dict.fromkeys(_NAMING, "OWN") | dict.fromkeys(_DATED, "2025-08-29")
+    known: dict[str, Any] = dict.fromkeys(_NAMING, "OWN") | dict.fromkeys(_DATED, "2025-08-29")
     known |= {"portfolio": portfolio, "known_at": None}
     return {name: _sensible(known.get(name, value), portfolio) for name, value in body.items()}
 
