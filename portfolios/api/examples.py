@@ -34,6 +34,33 @@ POSITIONS_PUT = _example(
         "source": "custodian",
     },
 )
+POSITIONS_BATCH = _example(
+    "Two books of one evening",
+    {
+        "positions": [
+            {
+                "portfolio": "pf_01a2195a9a0c70e2a4fb5c2d1c0b6a11",
+                "as_of": "2026-11-20",
+                "instrument": "NVDA",
+                "quantity": "12000",
+            },
+            {
+                "portfolio": "pf_01a2195a9a0c70e2a4fb5c2d1c0b6a11",
+                "as_of": "2026-11-20",
+                "instrument": "CASH.USD",
+                "quantity": "250000.00",
+            },
+            {
+                "portfolio": "pf_01a2195a9a0c70e2a4fb5c2d1c0b6a12",
+                "as_of": "2026-11-20",
+                "instrument": "SOXS",
+                "quantity": "48000",
+                "tags": ["hedge"],
+            },
+        ],
+        "source": "custodian",
+    },
+)
 INSTRUMENT_CREATE = _example(
     "A listed put",
     {

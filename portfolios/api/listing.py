@@ -40,9 +40,9 @@ DEFAULT_LIMIT = 100
 MAX_VALUES = 100
 _FETCHED = 2_000
 _SALT = "riskapi.cursor"
-_PAGING = ("limit", "cursor", "sort")
+_PAGING = ("limit", "cursor", "count", "sort")
 #: What may differ from page to page.
-_ON_ANY_PAGE = ("cursor", "limit", "fields", "omit", "expand")
+_ON_ANY_PAGE = ("cursor", "limit", "count", "fields", "omit", "expand")
 #: How far the clocks of two servers may differ.
 _CLOCKS_APART = timedelta(minutes=1)
 _SUFFIXES = ("gte", "lte", "gt", "lt")
@@ -123,7 +123,7 @@ class Listing:
                 names.append(f"{name}__in")
             if declared.ranges:
                 names.extend(f"{name}__{suffix}" for suffix in _SUFFIXES)
-        paging = _PAGING if self.sorts else ("limit", "cursor")
+        paging = _PAGING if self.sorts else _PAGING[:-1]
         return [*names, *self.extra, *paging, *(("format",) if self.row else ())]
 
     def narrowing(self) -> list[str]:
@@ -131,8 +131,7 @@ class Listing:
         return [
             name
             for name in self.parameters()
-            if name not in (*_PAGING, "format", *(POINT_IN_TIME.keys() - self.filters.keys()))
-            and not name.endswith("__in")
+            if name not in (*_PAGING, "format", "known_at") and not name.endswith("__in")
         ]
 
 
@@ -147,6 +146,7 @@ def page_of(
             "has_more": serializers.BooleanField(),
             "next_cursor": serializers.CharField(allow_null=True),
             "next_url": serializers.CharField(allow_null=True),
+            "count": serializers.IntegerField(required=False, help_text="With count=true."),
             **echo,
         },
     )
@@ -211,8 +211,7 @@ def point_in_time(request: Request) -> PointInTime:
         raise InvalidRequest(
             "known_at lies in the future.", code="bad-known-at", errors=[{"pointer": "?known_at"}]
         )
-    cursor = request.query_params.get("cursor")
-    if known_at is None and cursor and chosen_format(request) is None:
+    if known_at is None and (cursor := request.query_params.get("cursor")):
         known_at = _open(cursor, _fingerprint(request))[2]
     return PointInTime(read_one(request, "as_of", calendar_date), known_at, now)
 
@@ -232,6 +231,8 @@ def list_response(
     history it is the state `asked` for.
     """
     refuse_unknown(request, listing.parameters())
+    if asked is not None:
+        echo["resolved_from"] = asked.echo()
     parameters = request.query_params
     rows = rows.filter(_conditions(parameters, listing))
     column, descending = _order(parameters.get("sort"), listing)
@@ -241,6 +242,7 @@ def list_response(
     if chosen_format(request) is not None:
         return _as_file(request, listing, rows, body, echo)  # type: ignore[return-value]  # DRF sends any
     limit = _limit(parameters.get("limit"))
+    counted = {"count": rows.count()} if read_one(request, "count", boolean) else {}
     fingerprint = _fingerprint(request)
     if cursor := parameters.get("cursor"):
         last_seen = _open(cursor, fingerprint)[:2]
@@ -264,7 +266,7 @@ def list_response(
             "has_more": has_more,
             "next_cursor": next_cursor,
             "next_url": next_url,
-            **({} if asked is None else {"resolved_from": asked.echo()}),
+            **counted,
             **echo,
         },
         headers=headers,
@@ -282,7 +284,7 @@ def _as_file(
     form = chosen_format(request)
     assert form is not None  # noqa: S101  # the caller has looked
     assert listing.row is not None  # noqa: S101  # else no file could have been chosen
-    for name in ("limit", "cursor"):
+    for name in ("limit", "cursor", "count"):
         if (given := request.query_params.get(name)) is not None:
             raise bad_parameter(
                 name, given[:100], "A file holds the whole list; narrow it by its filters."

@@ -94,7 +94,12 @@ class PortfolioListView(ApiView):
 
 
 class PortfolioDetailView(ApiView):
-    required_scopes = {"GET": "portfolios:read", "PATCH": "portfolios:write"}
+    required_scopes = {
+        "GET": "portfolios:read",
+        "PATCH": "portfolios:write",
+        "DELETE": "portfolios:write",
+    }
+    refusals = {"DELETE": (412, 428)}
 
     @extend_schema(operation_id="portfolios_retrieve", responses=PortfolioSerializer)
     def get(self, request: Request, portfolio_id: str) -> Response:
@@ -122,6 +127,22 @@ class PortfolioDetailView(ApiView):
             client=self.client,
             portfolio=portfolio,
             changes=sent.validated_data,
+            actor=self.actor,
+            request_id=self.request_id,
+        )
+        return etagged(portfolio_body(portfolio), _tag(portfolio))
+
+    @extend_schema(operation_id="portfolios_archive", responses=PortfolioSerializer)
+    def delete(self, request: Request, portfolio_id: str) -> Response:
+        """Archive a portfolio: it leaves the nightly reports, and everything of it stays readable.
+        A change of `is_active` brings it back."""
+        refuse_unknown(request, ())
+        portfolio = portfolio_get_for_client(self.client, portfolio_id, for_update=True)
+        require_match(request, _tag(portfolio))
+        portfolio = portfolio_update(
+            client=self.client,
+            portfolio=portfolio,
+            changes={"is_active": False},
             actor=self.actor,
             request_id=self.request_id,
         )

@@ -30,6 +30,8 @@ from portfolios.api.listing import (
 from portfolios.api.portfolios import instrument_ref
 from portfolios.api.preconditions import not_modified
 from portfolios.api.serializers import (
+    PositionsBatchRequestSerializer,
+    PositionsBatchSerializer,
     PositionSerializer,
     PositionSetSerializer,
     PositionSetSummarySerializer,
@@ -49,9 +51,13 @@ from portfolios.selectors.positions import (
     position_set_get,
     position_set_list,
 )
+from portfolios.services.position_batches import position_batch_put
 from portfolios.services.positions import position_set_put
 
 CALENDAR = "XNYS"
+_COLUMNS = (
+    "id", "portfolio_id", "as_of", "source", "checksum", "recorded_at", "superseded_at",
+)  # fmt: skip
 
 
 class PositionsView(ApiView):
@@ -113,6 +119,39 @@ class PositionsView(ApiView):
         )
 
 
+class PositionsBatchView(ApiView):
+    required_scopes = {"POST": "portfolios:write"}
+    idempotency_required = True
+    max_json_nodes = 30_000
+    parameters = {"POST": {"roll": one_of("previous")}}
+
+    @extend_schema(
+        operation_id="positions_batch",
+        examples=examples.POSITIONS_BATCH,
+        request=PositionsBatchRequestSerializer,
+        responses=PositionsBatchSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        """Replace whole sets of several portfolios and dates, all or none. The rows of a portfolio
+        and date are all that it holds there; `errors` names each row that cannot be taken."""
+        asked = read_parameters(request, self.parameters["POST"])
+        sent = PositionsBatchRequestSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        made = position_batch_put(
+            client=self.client,
+            rows=sent.validated_data["positions"],
+            roll="roll" in asked,
+            source=sent.validated_data["source"],
+            actor=self.actor,
+            request_id=self.request_id,
+        )
+        sets = [
+            {**_summary_of(found), "rows": rows, "unchanged": not is_new}
+            for found, is_new, rows in made
+        ]
+        return Response({"sets": sets})
+
+
 class PositionSetListView(ApiView):
     required_scopes = {"GET": "portfolios:read"}
     listing = Listing(
@@ -135,9 +174,7 @@ class PositionSetListView(ApiView):
         sets = position_set_list(portfolio)
         if asked.known_at is not None:
             sets = sets.filter(recorded_at__lte=asked.known_at)
-        rows = sets.values(
-            "id", "portfolio_id", "as_of", "source", "checksum", "recorded_at", "superseded_at"
-        )
+        rows = sets.values(*_COLUMNS)
         return list_response(request, self.listing, rows, _summary, asked=asked)
 
 
@@ -166,17 +203,7 @@ def _as_file(request: Request, found: PositionSet) -> Response:
 
 def _set_body(found: PositionSet) -> dict[str, Any]:
     return {
-        **_summary(
-            {
-                "id": found.id,
-                "portfolio_id": found.portfolio_id,
-                "as_of": found.as_of,
-                "source": found.source,
-                "checksum": found.checksum,
-                "recorded_at": found.recorded_at,
-                "superseded_at": found.superseded_at,
-            }
-        ),
+        **_summary_of(found),
         "positions": [
             {
                 "instrument": instrument_ref(row),
@@ -191,14 +218,15 @@ def _set_body(found: PositionSet) -> dict[str, Any]:
     }
 
 
+def _summary_of(found: PositionSet) -> dict[str, Any]:
+    return _summary({name: getattr(found, name) for name in _COLUMNS})
+
+
 def _summary(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": public_id(PositionSet.ID_PREFIX, row["id"]),
         "portfolio": public_id(Portfolio.ID_PREFIX, row["portfolio_id"]),
-        **{
-            name: row[name]
-            for name in ("as_of", "source", "checksum", "recorded_at", "superseded_at")
-        },
+        **{name: row[name] for name in _COLUMNS[2:]},
     }
 
 

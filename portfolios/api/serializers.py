@@ -86,6 +86,16 @@ class PositionsPutRequestSerializer(StrictSerializer):
     source = TextField(max_length=100, required=False, default="", allow_blank=True)
 
 
+class PositionRowRequestSerializer(PositionRequestSerializer):
+    portfolio = TextField(max_length=40, help_text="Its id, pf_...")
+    as_of = PlainDateField()
+
+
+class PositionsBatchRequestSerializer(StrictSerializer):
+    positions = many(PositionRowRequestSerializer, min_length=1, max_length=1_000)
+    source = TextField(max_length=100, required=False, default="", allow_blank=True)
+
+
 class PositionSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
     instrument = InstrumentRefSerializer()
     kind = serializers.ChoiceField(choices=Instrument.Kind.choices)
@@ -103,6 +113,15 @@ class PositionSetSummarySerializer(serializers.Serializer):  # type: ignore[type
     checksum = serializers.CharField()
     recorded_at = serializers.DateTimeField()
     superseded_at = serializers.DateTimeField(allow_null=True)
+
+
+class PositionsBatchSetSerializer(PositionSetSummarySerializer):
+    rows = serializers.IntegerField(help_text="Rows of the request that make this set.")
+    unchanged = serializers.BooleanField(help_text="The same set was on file already.")
+
+
+class PositionsBatchSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    sets = PositionsBatchSetSerializer(many=True)
 
 
 class PositionSetSerializer(PositionSetSummarySerializer):

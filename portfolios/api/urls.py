@@ -23,6 +23,7 @@ urlpatterns = [
         "portfolios/<str:portfolio_id>/position-sets/<str:position_set_id>",
         positions.PositionSetDetailView.as_view(),
     ),
+    path("positions:batch", positions.PositionsBatchView.as_view()),
     path("instruments", instruments.InstrumentListView.as_view()),
     path("instruments:resolve", instruments.InstrumentResolveView.as_view()),
     path("instruments/<str:instrument>", instruments.InstrumentDetailView.as_view()),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -38,56 +39,106 @@ def position_set_put(
     for index, position in enumerate(positions):
         pointers.setdefault(position["instrument"], []).append(f"/positions/{index}/instrument")
     instruments = instruments_named(client, pointers, pointers=pointers)
-    _refuse_duplicates(positions, instruments)
-    checksum = _checksum(positions, instruments)
+    refuse_rows(duplicates(list(enumerate(positions)), instruments))
+    book = Book(portfolio, as_of, positions)
+    [outcome] = position_sets_put(
+        client=client,
+        books=[book],
+        instruments=instruments,
+        source=source,
+        actor=actor,
+        request_id=request_id,
+    )
+    return outcome
 
-    # The lock makes two puts of one date follow each other; the clock is read under it, so that
-    # of two revisions the later one is also recorded later.
-    Portfolio.objects.select_for_update(of=("self",)).get(pk=portfolio.pk)
-    current = PositionSet.objects.filter(
-        client=client, portfolio=portfolio, as_of=as_of, superseded_at=None
-    ).first()
-    if current is not None and current.checksum == checksum:
-        return current, False
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The whole of what one portfolio holds on one date."""
+
+    portfolio: Portfolio
+    as_of: date
+    positions: Sequence[Mapping[str, Any]]
+
+
+def position_sets_put(
+    *,
+    client: Client,
+    books: Sequence[Book],
+    instruments: Mapping[str, Instrument],
+    source: str,
+    actor: str,
+    request_id: str,
+) -> list[tuple[PositionSet, bool]]:
+    """Record judged books, each its own portfolio and date, in the caller's transaction.
+
+    `instruments` are those of the positions by the names they were given.
+    """
+    # The locks make two puts of one date follow each other, in one order for all so that nobody
+    # waits in a circle; the clock is read under them, so that of two revisions the later one is
+    # also recorded later.
+    portfolios = {book.portfolio.pk for book in books}
+    list(Portfolio.objects.select_for_update(of=("self",)).filter(pk__in=portfolios).order_by("pk"))
+    dates = {book.as_of for book in books}
+    current = {
+        (found.portfolio_id, found.as_of): found
+        for found in PositionSet.objects.filter(
+            client=client, portfolio__in=portfolios, as_of__in=dates, superseded_at=None
+        )
+    }
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         now = cursor.fetchone()[0]
-    if current is not None:
-        PositionSet.objects.filter(pk=current.pk).update(superseded_at=now)
-    created = PositionSet.objects.create(
-        client=client,
-        portfolio=portfolio,
-        as_of=as_of,
-        source=source,
-        checksum=checksum,
-        recorded_at=now,
-    )
-    Position.objects.bulk_create(
-        Position(
+    outcomes: list[tuple[PositionSet, bool]] = []
+    positions: list[Position] = []
+    superseded = []
+    for book in books:
+        before = current.get((book.portfolio.pk, book.as_of))
+        checksum = _checksum(book.positions, instruments)
+        if before is not None and before.checksum == checksum:
+            outcomes.append((before, False))
+            continue
+        if before is not None:
+            superseded.append(before.pk)
+        made = PositionSet(
             client=client,
-            position_set=created,
-            instrument=instruments[position["instrument"]],
-            quantity=position["quantity"],
-            cost=position.get("cost"),
-            tags=position.get("tags", []),
+            portfolio=book.portfolio,
+            as_of=book.as_of,
+            source=source,
+            checksum=checksum,
+            recorded_at=now,
         )
-        for position in positions
-    )
-    audit_record(
-        client=client,
-        actor=actor,
-        action="positions.put",
-        object_id=portfolio.public_id,
-        request_id=request_id,
-        detail={
-            "as_of": as_of.isoformat(),
-            "position_set": created.public_id,
-            "supersedes": current.public_id if current else None,
-            "positions": len(positions),
-            "checksum": checksum,
-        },
-    )
-    return created, True
+        outcomes.append((made, True))
+        positions += [
+            Position(
+                client=client,
+                position_set=made,
+                instrument=instruments[position["instrument"]],
+                quantity=position["quantity"],
+                cost=position.get("cost"),
+                tags=position.get("tags", []),
+            )
+            for position in book.positions
+        ]
+        audit_record(
+            client=client,
+            actor=actor,
+            action="positions.put",
+            object_id=book.portfolio.public_id,
+            request_id=request_id,
+            detail={
+                "as_of": book.as_of.isoformat(),
+                "position_set": made.public_id,
+                "supersedes": before.public_id if before else None,
+                "positions": len(book.positions),
+                "checksum": checksum,
+            },
+        )
+    if superseded:
+        PositionSet.objects.filter(client=client, pk__in=superseded).update(superseded_at=now)
+    PositionSet.objects.bulk_create(made for made, is_new in outcomes if is_new)
+    Position.objects.bulk_create(positions)
+    return outcomes
 
 
 def _refuse_future(as_of: date) -> None:
@@ -107,29 +158,43 @@ def _refuse_future(as_of: date) -> None:
         )
 
 
-def _refuse_duplicates(
-    positions: Sequence[Mapping[str, Any]], instruments: Mapping[str, Instrument]
-) -> None:
+def duplicates(
+    rows: Iterable[tuple[int, Mapping[str, Any]]], instruments: Mapping[str, Instrument]
+) -> list[dict[str, Any]]:
+    """Problems of the rows of one book that name an instrument again; each with its index."""
     first: dict[int, int] = {}
-    errors = []
-    for index, position in enumerate(positions):
-        instrument = instruments[position["instrument"]]
-        if instrument.pk in first:
-            errors.append(
-                {
-                    "pointer": f"/positions/{index}/instrument",
-                    "code": "duplicate-instrument",
-                    "message": f"The same instrument as /positions/{first[instrument.pk]}.",
-                    "value": position["instrument"],
-                    "suggestion": None,
-                }
-            )
-        first.setdefault(instrument.pk, index)
-    if errors:
+    return [
+        row_problem(
+            f"/positions/{index}/instrument",
+            "duplicate-instrument",
+            f"The same instrument as /positions/{earlier}: sum their quantities.",
+            row["instrument"],
+        )
+        for index, row in rows
+        if (earlier := first.setdefault(instruments[row["instrument"]].pk, index)) != index
+    ]
+
+
+def row_problem(
+    pointer: str, code: str, message: str, value: str, suggestion: list[str] | None = None
+) -> dict[str, Any]:
+    return {
+        "pointer": pointer,
+        "code": code,
+        "message": message,
+        "value": value,
+        "suggestion": suggestion,
+    }
+
+
+def refuse_rows(problems: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse all rows for the sake of those that cannot be taken."""
+    if problems:
+        codes = {problem["code"] for problem in problems}
         raise InvalidRequest(
-            "An instrument appears more than once: sum its quantities.",
-            code="duplicate-instrument",
-            errors=errors,
+            f"{len(problems)} problem{'s' * (len(problems) > 1)} with the rows; none was taken.",
+            code=codes.pop() if len(codes) == 1 else None,
+            errors=problems,
         )
 
 

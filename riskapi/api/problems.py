@@ -88,6 +88,7 @@ _TYPES = (
     # The domain
     ProblemType("invalid-request", 422, "The request makes no sense", "`detail` and `errors` say why."),
     ProblemType("unknown-instrument", 422, "Unknown instrument", "Take one of the suggestions, or add the instrument with POST /v1/instruments."),
+    ProblemType("unknown-portfolio", 422, "Unknown portfolio", "Take ids from GET /v1/portfolios; it does not exist, or is not yours."),
     ProblemType("ambiguous-instrument", 422, "Instrument named twice", "Name each instrument once."),
     ProblemType("duplicate-instrument", 422, "Instrument named twice", "Name each instrument once: sum its quantities."),
     ProblemType("not-a-session", 422, "Not a trading session", "Take `previous_session`, or say roll=previous."),

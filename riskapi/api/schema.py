@@ -353,6 +353,9 @@ def _list_parameters(listing: Listing) -> list[OpenApiParameter]:
         elif name == "sort":
             values = [sign + s for s in listing.sorts for sign in ("", "-")]
             found.append(OpenApiParameter(name, str, enum=values))
+        elif name == "count":
+            text = "Say how many rows the list has in all."
+            found.append(OpenApiParameter(name, bool, description=text))
         elif name == "cursor":
             found.append(
                 OpenApiParameter(name, str, description="`next_cursor` of the page before.")

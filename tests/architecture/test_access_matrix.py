@@ -78,6 +78,16 @@ BODIES: dict[tuple[str, str], Body] = {
     ("PUT", "v1/portfolios/<str:portfolio_id>/positions"): lambda ref, _: {
         "positions": [{"instrument": ref, "quantity": "2"}]
     },
+    ("POST", "v1/positions:batch"): lambda ref, me: {
+        "positions": [
+            {
+                "portfolio": ref if ref.startswith("pf_") else me.names["portfolio_id"],
+                "as_of": DAY,
+                "instrument": _symbol(ref),
+                "quantity": "2",
+            }
+        ]
+    },
     ("POST", "v1/instruments"): lambda ref, _: {
         "symbol": "BRANDNEW", "kind": "etf",
         "leverage_terms": [{**_TERMS, "reference_index": f"{ref}.IX"}],
@@ -261,7 +271,7 @@ REFERENCES = sorted(
     for method, path in BODIES
     for kind in ("instrument", "portfolio_id")
     if (kind == "instrument" and not path.endswith(_NAMES_NOTHING))
-    or (kind == "portfolio_id" and path.startswith("v1/analyses/"))
+    or (kind == "portfolio_id" and path.startswith(("v1/analyses/", "v1/positions:batch")))
 )
 _FIELDS = re.compile(
     r'"(instrument|benchmark|reference_index|underlying|identifiers|portfolio)": \{'

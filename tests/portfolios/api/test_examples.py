@@ -30,6 +30,16 @@ def test_portfolio_examples(caller: Caller, portfolio: str) -> None:
     assert put.status == 201
 
 
+def test_batch_example(caller: Caller, portfolio: str) -> None:
+    rows = examples.POSITIONS_BATCH[0].value["positions"]
+    named = list(dict.fromkeys(row["portfolio"] for row in rows))
+    own = {name: caller.post("/v1/portfolios", {"name": name}).body["id"] for name in named}
+    sent = [{**row, "portfolio": own[row["portfolio"]]} for row in rows]
+    answer = caller.post("/v1/positions:batch", {"positions": sent}, Idempotency_Key="1")
+    assert answer.status == 200
+    assert [made["rows"] for made in answer.body["sets"]] == [2, 1]
+
+
 def test_instrument_examples(caller: Caller, portfolio: str) -> None:
     assert caller.post("/v1/instruments", examples.INSTRUMENT_CREATE[0].value).status == 201
     caller.post("/v1/instruments", {"symbol": "BEAR3", "kind": "etf"})

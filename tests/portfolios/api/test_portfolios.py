@@ -237,3 +237,45 @@ def test_list_costs_the_same_queries_for_any_length(
         # savepoint, scope, list, scope restored, savepoint released around authentication's one
         with django_assert_num_queries(6):
             assert caller.get("/v1/portfolios").status == 200
+
+
+def test_archived_portfolio_leaves_the_reports_and_loses_nothing(
+    caller: Caller, outsider: Caller, reader: Caller, market: Market
+) -> None:
+    mine = _made(caller)
+    path = f"/v1/portfolios/{mine['id']}"
+    positions = {"positions": [{"instrument": "NVDA", "quantity": "1"}]}
+    assert caller.put(f"{path}/positions?as_of=2026-11-20", positions).status == 201
+    assert caller.send("DELETE", path).code == "precondition-required"
+    tag = caller.get(path).headers["ETag"]
+    assert caller.send("DELETE", path, If_Match='"other"').code == "stale-version"
+    assert outsider.send("DELETE", path, If_Match="*").code == "not-found"
+    assert reader.send("DELETE", path, If_Match=tag).code == "insufficient-scope"
+    gone = caller.send("DELETE", path, If_Match=tag)
+    assert (gone.status, gone.body["is_active"], gone.body["version"]) == (200, False, 2)
+    assert caller.get(path).body == gone.body
+    assert caller.get(f"{path}/positions").body["positions"][0]["quantity"] == "1"
+    again = caller.send("DELETE", path, If_Match=gone.headers["ETag"])
+    assert (again.status, again.body) == (200, gone.body)
+    back = caller.patch(path, {"is_active": True}, If_Match=gone.headers["ETag"])
+    assert (back.status, back.body["is_active"]) == (200, True)
+    with client_scope(caller.client.id):
+        details = AuditEvent.objects.filter(action="portfolio.update").values_list(
+            "detail", flat=True
+        )
+        assert list(details) == [{"is_active": [False, True]}, {"is_active": [True, False]}]
+
+
+def test_count_is_told_where_it_is_asked_for(caller: Caller, outsider: Caller) -> None:
+    for name in ("A", "B", "C"):
+        _made(caller, name)
+    _made(outsider, "A")
+    assert "count" not in caller.get("/v1/portfolios").body
+    first = caller.get("/v1/portfolios?count=true&limit=2").body
+    assert (first["count"], len(first["data"])) == (3, 2)
+    second = caller.get(first["next_url"]).body
+    assert (second["count"], len(second["data"])) == (3, 1)
+    assert caller.get("/v1/portfolios?count=true&name__in=A,B").body["count"] == 2
+    assert "count" not in caller.get("/v1/portfolios?count=false").body
+    assert caller.get("/v1/portfolios?count=1").code == "bad-parameter"
+    assert caller.get("/v1/portfolios?count=true&format=csv").code == "bad-parameter"

@@ -73,6 +73,7 @@ def test_writing_operations_take_an_idempotency_key(operations: Operations) -> N
         assert ("Idempotency-Key" in names) == (method in ("POST", "PATCH")), (method, route)
         assert ("If-Match" in names) == ("412" in operation["responses"]), (method, route)
         assert method != "PATCH" or "If-Match" in names
+    assert "428" in operations["DELETE", "/v1/portfolios/{portfolio_id}"]["responses"]
     create = operations["POST", "/v1/imports"]
     required = {p["name"] for p in create["parameters"] if p.get("required")}
     assert required == {"Idempotency-Key"}
@@ -88,7 +89,7 @@ def test_list_parameters_are_the_ones_the_view_reads(operations: Operations) -> 
     parameters = operations["GET", "/v1/prices"]["parameters"]
     names = {p["name"] for p in parameters if p["in"] == "query"}
     own = {"instrument", "adjusted", "as_of", "known_at", "from", "to"}
-    assert names == {*own, "limit", "cursor", "sort", "format", "fields", "omit"}
+    assert names == {*own, "limit", "cursor", "count", "sort", "format", "fields", "omit"}
 
 
 def test_every_read_takes_a_shape_and_says_which_references_it_can_expand(

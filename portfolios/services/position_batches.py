@@ -1,0 +1,133 @@
+"""Positions of several portfolios in one request: all of them, or none and every reason why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from portfolios.errors import InvalidRequest
+from portfolios.identifiers import parse_public_id
+from portfolios.models import Client, Instrument, Portfolio, PositionSet
+from portfolios.selectors.calendars import require_session
+from portfolios.selectors.portfolios import portfolio_list_for_client
+from portfolios.services.instruments import instruments_named
+from portfolios.services.positions import (
+    Book,
+    duplicates,
+    position_sets_put,
+    refuse_rows,
+    row_problem,
+)
+
+Row = Mapping[str, Any]
+Problem = dict[str, Any]
+
+
+def position_batch_put(
+    *,
+    client: Client,
+    rows: Sequence[Row],
+    roll: bool = False,
+    source: str = "",
+    actor: str,
+    request_id: str = "",
+) -> list[tuple[PositionSet, bool, int]]:
+    """The rows of one portfolio and date become its whole book there, as with a PUT.
+
+    Each row has `portfolio` (public id), `as_of`, `instrument`, `quantity` and perhaps `cost` and
+    `tags`. Answers with the sets in the order of their first rows: whether each is new, and of how
+    many rows.
+    """
+    problems: list[Problem] = []
+    portfolios = _portfolios(client, rows, problems)
+    sessions = _sessions(rows, roll, problems)
+    instruments = _instruments(client, rows, problems)
+    groups: dict[tuple[str, date], list[tuple[int, Row]]] = {}
+    for index, row in enumerate(rows):
+        day: date = row["as_of"]
+        key = (row["portfolio"], sessions.get(day, day))
+        groups.setdefault(key, []).append((index, row))
+    for group in groups.values():
+        known = [(index, row) for index, row in group if row["instrument"] in instruments]
+        problems += duplicates(known, instruments)
+    refuse_rows(sorted(problems, key=_index))
+    books = [
+        Book(portfolios[name], day, [row for _, row in group])
+        for (name, day), group in groups.items()
+    ]
+    outcomes = position_sets_put(
+        client=client,
+        books=books,
+        instruments=instruments,
+        source=source,
+        actor=actor,
+        request_id=request_id,
+    )
+    return [
+        (found, is_new, len(book.positions))
+        for (found, is_new), book in zip(outcomes, books, strict=True)
+    ]
+
+
+def _portfolios(client: Client, rows: Sequence[Row], into: list[Problem]) -> dict[str, Portfolio]:
+    names = {row["portfolio"] for row in rows}
+    uids = {uid for name in names if (uid := parse_public_id(Portfolio.ID_PREFIX, name))}
+    found = {
+        portfolio.public_id: portfolio
+        for portfolio in portfolio_list_for_client(client).filter(pk__in=uids)
+    }
+    into += _of_rows(
+        rows, "portfolio", set(found), "unknown-portfolio", "You have no portfolio of this id."
+    )
+    return found
+
+
+def _of_rows(
+    rows: Sequence[Row], name: str, known: set[str], code: str, message: str
+) -> Iterator[Problem]:
+    for index, row in enumerate(rows):
+        if row[name] not in known:
+            yield row_problem(f"/positions/{index}/{name}", code, message, row[name])
+
+
+def _sessions(rows: Sequence[Row], roll: bool, into: list[Problem]) -> dict[date, date]:  # noqa: FBT001  # of the request
+    """The session meant by each date."""
+    today = datetime.now(UTC).date()
+    sessions: dict[date, date] = {}
+    refusals: dict[date, Problem] = {}
+    for day in {row["as_of"] for row in rows}:
+        if day > today:
+            message = "Positions are recorded once they are held."
+            refusals[day] = row_problem("", "future-date", message, day.isoformat())
+            continue
+        try:
+            sessions[day] = require_session("XNYS", day, roll=roll)
+        except InvalidRequest as refusal:
+            before = refusal.context["previous_session"]
+            refusals[day] = row_problem(
+                "", refusal.code, refusal.message, day.isoformat(), [before] if before else None
+            )
+    into += [
+        {**refusals[row["as_of"]], "pointer": f"/positions/{index}/as_of"}
+        for index, row in enumerate(rows)
+        if row["as_of"] in refusals
+    ]
+    return sessions
+
+
+def _instruments(client: Client, rows: Sequence[Row], into: list[Problem]) -> dict[str, Instrument]:
+    pointers: dict[str, list[str]] = {}
+    for index, row in enumerate(rows):
+        pointers.setdefault(row["instrument"], []).append(f"/positions/{index}/instrument")
+    try:
+        return instruments_named(client, pointers, pointers=pointers)
+    except InvalidRequest as refusal:
+        into += refusal.errors
+        unknown = {error["value"] for error in refusal.errors}
+        return instruments_named(client, pointers.keys() - unknown)
+
+
+def _index(problem: Mapping[str, Any]) -> tuple[int, str]:
+    _, _, index, name = problem["pointer"].split("/")
+    return int(index), name
