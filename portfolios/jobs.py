@@ -16,7 +16,7 @@ from django.db import DatabaseError, connection
 from portfolios import leases
 from portfolios.hints import CHANNEL
 from portfolios.models.leased import LeasedJob
-from portfolios.tenancy import operator_scope
+from portfolios.tenancy import operator_query, operator_scope
 
 #: How long a worker waits to be told of work before it looks at the tables by itself.
 POLL_SECONDS = 2.0
@@ -48,9 +48,7 @@ def waiting(kinds: Sequence[JobKind]) -> tuple[JobKind | None, list[uuid.UUID]]:
         f" ORDER BY id LIMIT {_BATCH})"
         for at, kind in enumerate(kinds)
     )
-    with operator_scope(), connection.cursor() as cursor:
-        cursor.execute(oldest)
-        rows: list[tuple[int, uuid.UUID]] = cursor.fetchall()
+    rows = operator_query(oldest)
     first = min((at for at, _ in rows), default=None)
     if first is None:
         return None, []

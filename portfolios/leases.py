@@ -45,16 +45,24 @@ def claim(model: type[LeasedJob], pk: uuid.UUID) -> int | None:
     The update waits for a competing claim's row lock and then sees its effect, so of two callers
     exactly one gets the job.
     """
-    table = connection.ops.quote_name(model._meta.db_table)
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE {table} SET state = 'running', attempt = attempt + 1, token = token + 1,"
-            " lease_until = clock_timestamp() + make_interval(secs => %s)"
-            f" WHERE id = %s AND {claimable_sql(model)} RETURNING token",
-            [LEASE.total_seconds(), pk],
-        )
+        cursor.execute(f"{claim_sql(model)} RETURNING token", claim_parameters(pk))
         row = cursor.fetchone()
     return row[0] if row else None
+
+
+def claim_sql(model: type[LeasedJob]) -> str:
+    """The statement that takes a job, for `RETURNING` to be put behind."""
+    table = connection.ops.quote_name(model._meta.db_table)
+    return (
+        f"UPDATE {table} SET state = 'running', attempt = attempt + 1, token = token + 1,"
+        " lease_until = clock_timestamp() + make_interval(secs => %s)"
+        f" WHERE id = %s AND {claimable_sql(model)}"
+    )
+
+
+def claim_parameters(pk: uuid.UUID) -> list[Any]:
+    return [LEASE.total_seconds(), pk]
 
 
 def extend(model: type[LeasedJob], pk: uuid.UUID, token: int) -> bool:
@@ -64,15 +72,19 @@ def extend(model: type[LeasedJob], pk: uuid.UUID, token: int) -> bool:
 
 def finish(model: type[LeasedJob], pk: uuid.UUID, token: int) -> bool:
     """Mark done inside the caller's transaction; False means: lease lost, discard the work."""
-    table = connection.ops.quote_name(model._meta.db_table)
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE {table} SET state = 'done', lease_until = NULL,"
-            " finished_at = statement_timestamp()"
-            " WHERE id = %s AND token = %s AND state = 'running'",
-            [pk, token],
-        )
+        cursor.execute(finish_sql(model), [pk, token])
         return bool(cursor.rowcount == 1)
+
+
+def finish_sql(model: type[LeasedJob]) -> str:
+    """The statement that marks a job done, by its id and token; no row: the lease was lost."""
+    table = connection.ops.quote_name(model._meta.db_table)
+    return (
+        f"UPDATE {table} SET state = 'done', lease_until = NULL,"
+        " finished_at = statement_timestamp()"
+        " WHERE id = %s AND token = %s AND state = 'running'"
+    )
 
 
 def release(

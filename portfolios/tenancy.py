@@ -8,9 +8,10 @@ a transaction that names nobody sees no client's rows at all.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -32,6 +33,46 @@ def operator_scope() -> Iterator[None]:
     """Open a transaction that sees all clients: the admin, the sweeper, the scheduler, imports."""
     with _scope(operator="on"):
         yield
+
+
+def client_query(
+    client_id: uuid.UUID, statement: str, parameters: Sequence[Any]
+) -> list[tuple[Any, ...]]:
+    """Run one statement in a transaction of its own that sees one client's rows: one round trip.
+
+    What is sent together is one transaction to PostgreSQL, so that the setting and the statement
+    go, and the rows come, at once. Inside of a transaction it is a scope like any other.
+    """
+    return _query(str(client_id), "", statement, parameters)
+
+
+def operator_query(
+    statement: str, parameters: Sequence[Any] = (), *, durable: bool = True
+) -> list[tuple[Any, ...]]:
+    """Run one statement in a transaction of its own that sees all clients.
+
+    One that is not durable may be undone by a crash of the database shortly after.
+    """
+    prefix = "" if durable else "SELECT set_config('synchronous_commit', 'off', true);"
+    return _query("", "on", statement, parameters, prefix)
+
+
+def _query(
+    client_id: str, operator: str, statement: str, parameters: Sequence[Any], prefix: str = ""
+) -> list[tuple[Any, ...]]:
+    if connection.in_atomic_block:
+        with _scope(client_id=client_id, operator=operator), connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"{prefix}SELECT set_config('app.client_id', %s, true),"
+            f" set_config('app.operator', %s, true);{statement}",
+            [client_id, operator, *parameters],
+        )
+        while cursor.nextset():
+            pass
+        return cursor.fetchall() if cursor.description else []
 
 
 @contextmanager

@@ -19,8 +19,13 @@ from analytics.api.serializers import (
     SemiconductorBetaRequestSerializer,
     TailRiskRequestSerializer,
 )
-from analytics.models import Run, Unit
-from analytics.selectors.runs import run_get_for_client, run_representation
+from analytics.models import Run
+from analytics.selectors.runs import (
+    UnitState,
+    run_get_for_client,
+    run_get_with_units,
+    run_representation,
+)
 from analytics.services.runs import run_request, run_wait
 from portfolios.api.base import ApiView
 from portfolios.api.fields import StrictSerializer
@@ -82,7 +87,12 @@ class AnalysisView(ApiView):
             listen=bool(wait),
         )
         self.awaited = outcome.run.pk if outcome.created else None
-        return run_response(outcome.run, deduplicated=not outcome.created, made=outcome.units)
+        run, made = outcome.run, outcome.units
+        if made is None:
+            run, units = run_get_with_units(self.client, run.pk)
+        else:
+            units = [UnitState(unit.name, unit.state) for unit in made]
+        return run_response(run, units, deduplicated=not outcome.created)
 
     def after_commit(self, request: Request, response: Response) -> Response:
         wait = preferred_wait(request)
@@ -97,8 +107,7 @@ class AnalysisView(ApiView):
         if status not in Run.TERMINAL:
             return response
         deduplicated = response.data["deduplicated"]
-        with client_scope(self.client.pk):
-            answer = run_response(run_get_for_client(self.client, pk), deduplicated=deduplicated)
+        answer = run_response(*run_get_with_units(self.client, pk), deduplicated=deduplicated)
         answer["Preference-Applied"] = f"wait={wait}"
         return answer
 
@@ -153,9 +162,9 @@ class HedgeComparisonView(AnalysisView):
         return super().post(request)
 
 
-def run_response(run: Run, *, deduplicated: bool, made: Sequence[Unit] | None = None) -> Response:
+def run_response(run: Run, units: Sequence[UnitState], *, deduplicated: bool) -> Response:
     """202 with where to look while it runs, 200 once it is over."""
-    body = {**run_representation(run, made), "deduplicated": deduplicated}
+    body = {**run_representation(run, units), "deduplicated": deduplicated}
     headers = {"Location": f"/v1/runs/{run.public_id}"}
     if run.status in Run.TERMINAL:
         return Response(body, headers={**headers, "ETag": quoted(run_tag(run))})

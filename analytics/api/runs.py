@@ -17,6 +17,7 @@ from analytics.models import Run, Unit
 from analytics.reporting.flat import unit_rows
 from analytics.selectors.runs import (
     run_get_for_client,
+    run_get_with_units,
     run_inputs,
     run_list_for_client,
     run_representation,
@@ -129,20 +130,19 @@ class RunDetailView(ApiView):
         given = read_parameters(
             request, {"wait": _seconds, "since_version": _version, "format": text}
         )
-        with client_scope(self.client.pk):
-            run = run_get_for_client(self.client, run_id)
+        run, units = run_get_with_units(self.client, run_id)
         if given.get("wait") and run.status not in Run.TERMINAL:
             run_wait(
                 run.pk, self.client.pk, given["wait"], since_version=given.get("since_version")
             )
-        with client_scope(self.client.pk):
-            run = run_get_for_client(self.client, run_id)
-            if chosen_format(request) is not None:
+            run, units = run_get_with_units(self.client, run.pk)
+        if chosen_format(request) is not None:
+            with client_scope(self.client.pk):
                 return _figures(request, run)
-            unchanged = not_modified(request, run_tag(run))
-            if unchanged is not None:
-                return unchanged
-            answer = etagged(run_representation(run), run_tag(run))
+        unchanged = not_modified(request, run_tag(run))
+        if unchanged is not None:
+            return unchanged
+        answer = etagged(run_representation(run, units), run_tag(run))
         if run.status not in Run.TERMINAL:
             answer["Retry-After"] = "1"
         return answer
@@ -152,31 +152,34 @@ class RunDetailView(ApiView):
         """Stop a run; units that are done keep their results."""
         refuse_unknown(request, ())
         with client_scope(self.client.pk):
-            run = run_cancel(
+            canceled = run_cancel(
                 client=self.client,
                 run=run_get_for_client(self.client, run_id),
                 actor=self.actor,
                 request_id=self.request_id,
             )
-            return etagged(run_representation(run), run_tag(run))
+            run, units = run_get_with_units(self.client, canceled.pk)
+            return etagged(run_representation(run, units), run_tag(run))
 
 
 class RunUnitView(ApiView):
     file_row = RunFigureSerializer
     required_scopes = {"GET": "analyses:read"}
     refusals = {"GET": (409, 410)}
+    #: One look, which is a transaction of its own.
+    opens_scope = False
 
     @extend_schema(operation_id="runs_unit", responses=stored_unit())
     def get(self, request: Request, run_id: str, name: str) -> Response:
         """One unit's answer, the stored text itself."""
         refuse_unknown(request, ("format",))
-        run = run_get_for_client(self.client, run_id)
-        unit, result = unit_result_get(run, name)
+        unit = unit_result_get(self.client, run_id, name)
         if chosen_format(request) is not None:
-            return _figures(request, run, name)
-        if result is not None:
-            return not_modified(request, result.content_hash) or etagged(
-                result.body.encode(), result.content_hash
+            with client_scope(self.client.pk):
+                return _figures(request, run_get_for_client(self.client, run_id), name)
+        if unit.body is not None and unit.content_hash is not None:
+            return not_modified(request, unit.content_hash) or etagged(
+                unit.body.encode(), unit.content_hash
             )
         if unit.state == Unit.State.CANCELED:
             raise Conflict("The run was canceled before this unit.", code="run-canceled")

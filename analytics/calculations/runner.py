@@ -7,7 +7,6 @@ import uuid
 from datetime import timedelta
 
 from django.db import DatabaseError, connection
-from django.db.models import F
 
 from analytics.calculations.inputs import Market, load_books
 from analytics.calculations.measures import Request
@@ -16,8 +15,9 @@ from analytics.calculations.registry import MEASURES
 from analytics.models import Run, Unit
 from portfolios import leases
 from portfolios.identifiers import public_id, uuid7
+from portfolios.selectors.rows import columns, instance
 from portfolios.services.events import event_record
-from portfolios.tenancy import client_scope, operator_scope
+from portfolios.tenancy import client_scope, operator_query, operator_scope
 from portfolios.webhooks.catalogue import EventType
 
 #: Before the next attempt at a unit whose computation broke.
@@ -32,26 +32,43 @@ def unit_perform(unit_id: uuid.UUID) -> bool:
     An expected refusal is a result. What is unexpected is logged and gives the unit back, until
     its attempts are used up.
     """
-    with operator_scope():
-        token = leases.claim(Unit, unit_id)
-        if token is None:
-            return False
-        unit = Unit.objects.select_related("run").get(pk=unit_id)
-        if unit.run.status == Run.Status.QUEUED:
-            Run.objects.filter(pk=unit.run_id, status=Run.Status.QUEUED).update(
-                status=Run.Status.RUNNING, version=F("version") + 1
-            )
+    unit = _claim(unit_id)
+    if unit is None:
+        return False
     try:
-        with leases.heartbeat(Unit, unit_id, token):
+        with leases.heartbeat(Unit, unit_id, unit.token):
             outcome = compute_unit(unit)
-            unit_finish(unit, token, outcome)
+            unit_finish(unit, unit.token, outcome)
     except DatabaseError:
         raise
     except Exception:  # one broken unit must not stop the others; its attempts are counted
         logger.exception("unit %s of run %s failed", unit.pk, unit.run_id)
         with operator_scope():
-            leases.release(Unit, unit_id, token, delay=_RETRY_DELAY)
+            leases.release(Unit, unit_id, unit.token, delay=_RETRY_DELAY)
     return True
+
+
+def _claim(unit_id: uuid.UUID) -> Unit | None:
+    """Take a unit, with its run, in one look; None where someone else has it.
+
+    Not durable: a crash of the database that undoes it leaves the unit to be claimed again, and
+    finds whoever had it without a token to finish with.
+    """
+    rows = operator_query(
+        f"WITH unit AS ({leases.claim_sql(Unit)} RETURNING *), "
+        "started AS (UPDATE analytics_run run SET status = 'running', version = version + 1"
+        " FROM unit WHERE run.id = unit.run_id AND run.status = 'queued') "
+        f"SELECT {columns(Unit, 'unit')}, {columns(Run, 'run')}"
+        " FROM unit JOIN analytics_run run ON run.id = unit.run_id",
+        leases.claim_parameters(unit_id),
+        durable=False,
+    )
+    if not rows:
+        return None
+    own = len(Unit._meta.concrete_fields)
+    unit = instance(Unit, rows[0][:own])
+    unit.run = instance(Run, rows[0][own:])
+    return unit
 
 
 def compute_unit(unit: Unit) -> Outcome:
@@ -77,9 +94,8 @@ def unit_finish(unit: Unit, token: int, outcome: Outcome) -> bool:
     """Store a result in one transaction; False where the lease was lost and it is discarded."""
     try:
         with client_scope(unit.client_id):
-            if not leases.finish(Unit, unit.pk, token):
+            if not _finish(unit, token, outcome):
                 return False
-            _store(unit, outcome)
             run_settle(unit.run_id)
     except DatabaseError:
         if _was_stored(unit, token):
@@ -88,24 +104,26 @@ def unit_finish(unit: Unit, token: int, outcome: Outcome) -> bool:
     return True
 
 
-def _store(unit: Unit, outcome: Outcome) -> None:
-    """The result with its audit row, in one statement."""
+def _finish(unit: Unit, token: int, outcome: Outcome) -> bool:
+    """Mark the unit done and write its result and audit row, in one statement, if it is ours."""
     body = outcome.body
     detail = {"run": unit.run.public_id, "status": outcome.status}
     with connection.cursor() as cursor:
         cursor.execute(
-            "WITH result AS (INSERT INTO analytics_result"
+            f"WITH finished AS ({leases.finish_sql(Unit)} RETURNING id, client_id), "
+            "result AS (INSERT INTO analytics_result"
             " (id, client_id, unit_id, status, body, content_hash, inputs)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb)) "
+            " SELECT %s, client_id, id, %s, %s, %s, %s::jsonb FROM finished) "
             "INSERT INTO portfolios_auditevent"
             " (client_id, actor, action, object_id, request_id, detail)"
-            " VALUES (%s, 'worker', 'unit.finished', %s, %s, %s::jsonb)",
+            " SELECT client_id, 'worker', 'unit.finished', id::text, %s, %s::jsonb FROM finished",
             [
-                uuid7(), unit.client_id, unit.pk, str(outcome.status), body, content_hash(body),
-                canonical(outcome.inputs),
-                unit.client_id, str(unit.pk), unit.run.request_id, canonical(detail),
+                unit.pk, token,
+                uuid7(), str(outcome.status), body, content_hash(body), canonical(outcome.inputs),
+                unit.run.request_id, canonical(detail),
             ],
         )  # fmt: skip
+        return bool(cursor.rowcount == 1)
 
 
 def _was_stored(unit: Unit, token: int) -> bool:
@@ -124,8 +142,8 @@ def run_settle(run_id: uuid.UUID) -> None:
     is taken under the run's lock, so of two last units exactly one sees that it is the last.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT FROM analytics_run WHERE id = %s FOR UPDATE", [run_id])
         cursor.execute(_SETTLE, {"run": run_id, "channel": channel_of(run_id)})
+        cursor.nextset()
         settled: tuple[uuid.UUID, int, str, str] | None = cursor.fetchone()
     if settled is not None and settled[1] == 0:
         client_id, _, status, _ = settled
@@ -136,6 +154,7 @@ def run_settle(run_id: uuid.UUID) -> None:
 #: Counts are taken by a statement of its own, which sees what was committed before the lock. A
 #: unit counts as answered if it has its numbers; one with a problem in their place does not.
 _SETTLE = """
+SELECT FROM analytics_run WHERE id = %(run)s FOR UPDATE;
 WITH units AS (
     SELECT count(*) FILTER (WHERE unit.state IN ('queued', 'running')) AS open,
            count(*) FILTER (WHERE result.status = 'ok') AS answered,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from django.db.models import QuerySet
@@ -14,6 +14,8 @@ from analytics.models import Result, Run, Unit
 from portfolios.errors import NotFound
 from portfolios.identifiers import parse_public_id, public_id
 from portfolios.models import Client, Portfolio
+from portfolios.selectors.rows import columns, instance
+from portfolios.tenancy import client_query
 
 _STATUS_OF_STATE = {
     Unit.State.QUEUED: "queued",
@@ -21,6 +23,23 @@ _STATUS_OF_STATE = {
     Unit.State.QUARANTINED: "error",
     Unit.State.CANCELED: "canceled",
 }
+
+
+class UnitState(NamedTuple):
+    """How far a unit is, with its stored text once it has one."""
+
+    name: str
+    state: str
+    attempt: int = 0
+    body: str | None = None
+
+
+class UnitResult(NamedTuple):
+    """The stored text of a unit with its hash; none where it has no result."""
+
+    state: str | None
+    body: str | None
+    content_hash: str | None
 
 
 def run_list_for_client(client: Client) -> QuerySet[Run]:
@@ -60,31 +79,39 @@ def run_summary(run: Run) -> dict[str, Any]:
     }
 
 
-def run_representation(run: Run, made: Sequence[Unit] | None = None) -> dict[str, Any]:
-    """The body of GET /v1/runs/{id}; results are the stored texts, unparsed.
+def run_get_with_units(client: Client, run_id: str | uuid.UUID) -> tuple[Run, list[UnitState]]:
+    """A run and how far its units are, in one look of its own; raises NotFound."""
+    pk = run_id if isinstance(run_id, uuid.UUID) else parse_public_id(Run.ID_PREFIX, run_id)
+    rows = client_query(client.pk, _RUN_WITH_UNITS, [pk, client.pk]) if pk else []
+    if not rows:
+        raise NotFound("There is no such run.")
+    own = len(Run._meta.concrete_fields)
+    return instance(Run, rows[0][:own]), [UnitState(*row[own:]) for row in rows]
 
-    `made` are the units of a run that this very transaction has made: nothing need be asked.
-    """
-    units, bodies = made, {}
-    if units is None:
-        units = list(Unit.objects.filter(run=run).order_by("ordinal"))
-        bodies = dict(
-            Result.objects.filter(unit__run=run, unit__client=run.client_id).values_list(
-                "unit", "body"
-            )
-        )
+
+_RUN_WITH_UNITS = (
+    f"SELECT {columns(Run, 'run')}, unit.name, unit.state, unit.attempt, result.body"
+    " FROM analytics_run run JOIN analytics_unit unit ON unit.run_id = run.id"
+    " LEFT JOIN analytics_result result ON result.unit_id = unit.id"
+    " WHERE run.id = %s AND run.client_id = %s ORDER BY unit.ordinal"
+)
+
+
+def run_representation(run: Run, units: Iterable[UnitState]) -> dict[str, Any]:
+    """The body of GET /v1/runs/{id}; results are the stored texts, unparsed."""
+    units = list(units)
     over = sum(unit.state not in (Unit.State.QUEUED, Unit.State.RUNNING) for unit in units)
     return {
         **run_summary(run),
         "progress": {"done": over, "total": len(units)},
-        "units": {unit.name: unit_representation(unit, bodies.get(unit.pk)) for unit in units},
+        "units": {unit.name: unit_representation(unit) for unit in units},
     }
 
 
-def unit_representation(unit: Unit, body: str | None) -> Any:
+def unit_representation(unit: UnitState) -> Any:
     """A unit's stored text, or how far it is."""
-    if body is not None:
-        return orjson.Fragment(body)
+    if unit.body is not None:
+        return orjson.Fragment(unit.body)
     answer: dict[str, Any] = {"status": _STATUS_OF_STATE[Unit.State(unit.state)], "result": None}
     if unit.state == Unit.State.QUARANTINED:
         answer["problem"] = {
@@ -103,17 +130,29 @@ def run_unit_answers(run: Run, name: str | None = None) -> Iterator[tuple[str, d
     for unit in units.iterator(chunk_size=20):
         made: Result | None = getattr(unit, "result", None)
         if made is None:
-            yield unit.name, unit_representation(unit, None)
+            yield unit.name, unit_representation(UnitState(unit.name, unit.state, unit.attempt))
         else:
             yield unit.name, orjson.loads(made.body)
 
 
-def unit_result_get(run: Run, name: str) -> tuple[Unit, Result | None]:
-    """A unit by name with its result; raises NotFound."""
-    unit = Unit.objects.filter(run=run, name=name).first()
-    if unit is None:
+def unit_result_get(client: Client, run_id: str, name: str) -> UnitResult:
+    """What a unit of a run has come to, in one look of its own; raises NotFound."""
+    pk = parse_public_id(Run.ID_PREFIX, run_id)
+    rows = client_query(client.pk, _UNIT_RESULT, [name, pk, client.pk]) if pk else []
+    if not rows:
+        raise NotFound("There is no such run.")
+    found = UnitResult(*rows[0])
+    if found.state is None:
         raise NotFound("The run has no such unit.")
-    return unit, Result.objects.filter(unit=unit).first()
+    return found
+
+
+_UNIT_RESULT = (
+    "SELECT unit.state, result.body, result.content_hash FROM analytics_run run"
+    " LEFT JOIN analytics_unit unit ON unit.run_id = run.id AND unit.name = %s"
+    " LEFT JOIN analytics_result result ON result.unit_id = unit.id"
+    " WHERE run.id = %s AND run.client_id = %s"
+)
 
 
 def run_inputs(run: Run) -> dict[str, Any]:

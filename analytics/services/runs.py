@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import F, Max
@@ -30,7 +30,7 @@ from portfolios.selectors.positions import position_set_effective
 from portfolios.services.audit import audit_record
 from portfolios.services.events import event_record
 from portfolios.services.quotas import OPEN_RUNS, quota_of
-from portfolios.tenancy import client_scope
+from portfolios.tenancy import client_query
 from portfolios.webhooks.catalogue import EventType
 
 MAX_UNITS = 200
@@ -92,15 +92,14 @@ def run_request(
         "inputs_hash": _inputs_hash(client, portfolio, day, known_at),
         "method_version": measure.method_version,
     }
-    _one_at_a_time(key)
-    latest = Run.objects.filter(**key).order_by("-attempt_number").first()
+    latest = _latest(key)
     if latest is not None and not force and latest.status != Run.Status.CANCELED:
-        return RunRequestOutcome(latest, created=False)
+        return RunRequestOutcome(Run.objects.get(pk=latest.pk), created=False)
     _refuse_beyond_quota(client)
     run = Run(
         **key,
         known_at=known,
-        attempt_number=latest.attempt_number + 1 if latest else 1,
+        attempt_number=latest.number + 1 if latest else 1,
         request_id=request_id,
         created_at=now,
     )
@@ -223,8 +222,9 @@ def _run_wait(
         if listening:
             _hear(min(seconds, _RECHECK_SECONDS))
         while True:
-            with client_scope(client_id):
-                status, version = Run.objects.values_list("status", "version").get(pk=run_id)
+            ((status, version),) = client_query(
+                client_id, "SELECT status, version FROM analytics_run WHERE id = %s", [run_id]
+            )
             remaining = deadline - time.monotonic()
             changed = since_version is not None and version > since_version
             if status in Run.TERMINAL or changed or remaining <= 0:
@@ -288,21 +288,34 @@ def _inputs_hash(
     return content_hash(canonical(facts))
 
 
-def _one_at_a_time(key: Mapping[str, Any]) -> None:
-    """Let equal requests pass one after the other, so that the second finds the first's run."""
-    text = canonical(
-        [
-            str(key["client"].pk),
-            key["kind"],
-            key["params_hash"],
-            key["inputs_hash"],
-            str(key["as_of"]),
-            str(key["portfolio"].pk) if key["portfolio"] else "",
-        ]
-    )
-    number = int(content_hash(text)[:15], 16)
+class _Attempt(NamedTuple):
+    pk: uuid.UUID
+    number: int
+    status: str
+
+
+def _latest(key: Mapping[str, Any]) -> _Attempt | None:
+    """The last attempt at a request; equal ones pass one after the other, to find the first's."""
+    portfolio = key["portfolio"].pk if key["portfolio"] else None
+    named: dict[str, Any] = {
+        "client_id": key["client"].pk, "kind": str(key["kind"]), "as_of": key["as_of"],
+        "params_hash": key["params_hash"], "inputs_hash": key["inputs_hash"],
+        "method_version": key["method_version"],
+    }  # fmt: skip
+    turn = int(content_hash(canonical([str(portfolio), *map(str, named.values())]))[:15], 16)
+    same = " AND ".join(f"{name} = %s" for name in named)
+    same += " AND portfolio_id IS NULL" if portfolio is None else " AND portfolio_id = %s"
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+        # Two statements, so that the second sees what was committed before the lock was had.
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s);"
+            f" SELECT id, attempt_number, status FROM analytics_run WHERE {same}"
+            " ORDER BY attempt_number DESC LIMIT 1",
+            [turn, *named.values(), *([] if portfolio is None else [portfolio])],
+        )
+        cursor.nextset()
+        row = cursor.fetchone()
+    return _Attempt(*row) if row else None
 
 
 def _refuse_beyond_quota(client: Client) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
-from django.db.models import F, Q, QuerySet
+from django.db import connection
+from django.db.models import Q, QuerySet
 
 from portfolios.errors import InvalidRequest, NotFound
 from portfolios.identifiers import parse_public_id
 from portfolios.models import Client, Instrument
+from portfolios.selectors.rows import columns, instance
 
 MAX_SUGGESTIONS = 3
 _SUGGESTION_POOL = 20_000
@@ -30,17 +32,27 @@ def instrument_get_for_client(client: Client, name: str) -> Instrument:
 def instrument_find(client: Client, names: Iterable[str]) -> dict[str, Instrument]:
     """The instruments known by these symbols or public ids; the client's own before the shared."""
     wanted = set(names)
+    if not wanted:
+        return {}
     uids = {uid: name for name in wanted if (uid := parse_public_id(Instrument.ID_PREFIX, name))}
-    rows = instrument_list_for_client(client).filter(
-        Q(symbol__in=wanted - set(uids.values())) | Q(uid__in=uids)
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND, [client.pk, list(wanted - set(uids.values())), list(uids)])
+        rows = cursor.fetchall()
     found: dict[str, Instrument] = {}
-    for instrument in rows.order_by(F("client").asc(nulls_first=True)):
+    for instrument in (instance(Instrument, row) for row in rows):
         if instrument.symbol in wanted:
             found[instrument.symbol] = instrument
         if instrument.uid in uids:
             found[uids[instrument.uid]] = instrument
     return found
+
+
+#: A client's own come last, so that they are the ones found.
+_FIND = (
+    f"SELECT {columns(Instrument, 'i')} FROM portfolios_instrument i"
+    " WHERE (i.client_id = %s OR i.client_id IS NULL)"
+    " AND (i.symbol = ANY(%s) OR i.uid = ANY(%s::uuid[])) ORDER BY i.client_id NULLS FIRST"
+)
 
 
 def instrument_resolve(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from portfolios.errors import NotFound
 from portfolios.identifiers import parse_public_id
-from portfolios.models import Client, Portfolio
+from portfolios.models import Client, Instrument, Portfolio
+from portfolios.selectors.rows import columns, instance
 
 
 def portfolio_list_for_client(client: Client) -> QuerySet[Portfolio]:
@@ -18,12 +20,27 @@ def portfolio_get_for_client(
 ) -> Portfolio:
     """By public id; raises NotFound for one of somebody else as for none."""
     uid = parse_public_id(Portfolio.ID_PREFIX, portfolio_id)
-    rows = portfolio_list_for_client(client)
-    if for_update:
-        rows = rows.select_for_update(of=("self",))
-    portfolio = (
-        rows.select_related("benchmark", "market_benchmark").filter(pk=uid).first() if uid else None
-    )
-    if portfolio is None:
+    row = None
+    if uid is not None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _PORTFOLIO + (" FOR UPDATE OF p" if for_update else ""), [uid, client.pk]
+            )
+            row = cursor.fetchone()
+    if row is None:
         raise NotFound("There is no such portfolio.")
+    own, each = len(Portfolio._meta.concrete_fields), len(Instrument._meta.concrete_fields)
+    portfolio = instance(Portfolio, row[:own])
+    benchmarks = row[own : own + each], row[own + each :]
+    for name, values in zip(("benchmark", "market_benchmark"), benchmarks, strict=True):
+        setattr(portfolio, name, None if values[0] is None else instance(Instrument, values))
     return portfolio
+
+
+_PORTFOLIO = (
+    f"SELECT {columns(Portfolio, 'p')}, {columns(Instrument, 'b')}, {columns(Instrument, 'm')}"
+    " FROM portfolios_portfolio p"
+    " LEFT JOIN portfolios_instrument b ON b.id = p.benchmark_id"
+    " LEFT JOIN portfolios_instrument m ON m.id = p.market_benchmark_id"
+    " WHERE p.id = %s AND p.client_id = %s"
+)

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from portfolios.errors import NotFound
 from portfolios.identifiers import parse_public_id
 from portfolios.models import Portfolio, Position, PositionSet
+from portfolios.selectors.rows import columns, instance
 
 
 def known_then(known_at: datetime | None) -> Q:
@@ -36,10 +38,19 @@ def position_set_effective(
     portfolio: Portfolio, *, as_of: date | None = None, known_at: datetime | None = None
 ) -> PositionSet | None:
     """The latest set dated `as_of` or before, as known then; None where there is none yet."""
-    rows = position_set_list(portfolio).filter(known_then(known_at))
-    if as_of is not None:
-        rows = rows.filter(as_of__lte=as_of)
-    return rows.order_by("-as_of", "-recorded_at", "-id").first()
+    condition, moments = "superseded_at IS NULL", [] if known_at is None else [known_at] * 2
+    if known_at is not None:
+        condition = "recorded_at <= %s AND (superseded_at IS NULL OR superseded_at > %s)"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {columns(PositionSet, 's')} FROM portfolios_positionset s"
+            " WHERE client_id = %s AND portfolio_id = %s"
+            f" AND as_of <= coalesce(%s, 'infinity'::date) AND {condition}"
+            " ORDER BY as_of DESC, recorded_at DESC, id DESC LIMIT 1",
+            [portfolio.client_id, portfolio.pk, as_of, *moments],
+        )
+        row = cursor.fetchone()
+    return instance(PositionSet, row) if row else None
 
 
 def position_rows(position_set: PositionSet) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from django.db import OperationalError, connection
 from django.db.models.functions import Now
 
 from analytics.calculations import runner
-from analytics.calculations.outputs import Outcome
+from analytics.calculations.outputs import Outcome, problem
 from analytics.management.commands import relay
 from analytics.models import Result, Run, Unit
 from analytics.services.runs import run_cancel, run_request, run_wait
@@ -27,7 +27,7 @@ from portfolios.tenancy import client_scope, operator_scope
 from riskapi.embedded import testing
 from tests import market_facts
 
-LOST = Outcome(status="ok", result={"lost": True})
+LOST = Outcome(status="error", problem=problem("no-positions", "lost"))
 
 
 @pytest.fixture
