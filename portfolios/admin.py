@@ -30,6 +30,7 @@ from unfold.admin import ModelAdmin, StackedInline, TabularInline
 
 from portfolios.errors import DomainError
 from portfolios.models import (
+    AccessToken,
     ApiKey,
     AuditEvent,
     Client,
@@ -51,6 +52,7 @@ from portfolios.models import (
 from portfolios.selectors.positions import position_set_effective
 from portfolios.services.api_keys import SCOPES, api_key_create
 from portfolios.services.audit import audit_record
+from portfolios.services.credentials import pepper_version
 from portfolios.services.data_version import data_version_bump
 from portfolios.services.positions import position_set_put
 
@@ -87,6 +89,13 @@ class AuditedAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
+        try:
+            return super().add_view(request, form_url, extra_context)
+        except DomainError as refusal:
+            self.message_user(request, refusal.message, messages.ERROR)
+            return HttpResponse(status=302, headers={"Location": request.get_full_path()})
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         self._audit(request, obj, "create", message)
@@ -154,7 +163,7 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the s
 
     class Meta:
         model = ApiKey
-        fields = ("client", "name", "scopes", "allowed_networks", "expires_at")
+        fields = ("client", "kind", "name", "scopes", "allowed_networks", "expires_at")
 
 
 @admin.register(ApiKey)
@@ -162,11 +171,13 @@ class ApiKeyAdmin(AuditedAdmin):
     """Keys are made and revoked here; their text is shown once, when they are made."""
 
     form = ApiKeyForm
-    list_display = ("name", "key_id", "client", "scope_list", "last_used_at", "expires_at", "live")
+    list_display = ("name", "kind", "key_id", "client", "scope_list", "last_used_at", "expires_at",
+                    "live", "present_pepper")  # fmt: skip
+    list_filter = ("kind",)
     list_select_related = ("client",)
     search_fields = ("name", "=key_id", "client__name")
     autocomplete_fields = ("client",)
-    fields = ("client", "name", "scopes", "allowed_networks", "expires_at")
+    fields = ("client", "kind", "name", "scopes", "allowed_networks", "expires_at")
     actions = ("revoke",)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -175,7 +186,7 @@ class ApiKeyAdmin(AuditedAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         if obj is None:
             return self.fields
-        return ("client", "name", "key_id", "scopes", "allowed_networks", "created_at",
+        return ("client", "kind", "name", "key_id", "scopes", "allowed_networks", "created_at",
                 "expires_at", "last_used_at", "revoked_at")  # fmt: skip
 
     @admin.display(description="scopes")
@@ -187,11 +198,17 @@ class ApiKeyAdmin(AuditedAdmin):
         expired = key.expires_at is not None and key.expires_at <= datetime.now(UTC)
         return key.revoked_at is None and not expired
 
+    @admin.display(boolean=True)
+    def present_pepper(self, key: ApiKey) -> bool:
+        """No: not used since the pepper was changed; without the former one it is void."""
+        return key.pepper_version == pepper_version()
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         made, obj.plaintext = api_key_create(
             obj.client,
             obj.name,
             obj.scopes,
+            kind=obj.kind,
             allowed_networks=obj.allowed_networks,
             expires_at=obj.expires_at,
         )
@@ -202,7 +219,7 @@ class ApiKeyAdmin(AuditedAdmin):
         """The page with the text itself: in a redirect it would have to be kept somewhere."""
         context = {
             **self.admin_site.each_context(request),
-            "title": "API key made",
+            "title": f"{obj.get_kind_display()} made",
             "opts": self.opts,
             "key": obj,
             "plaintext": obj.plaintext,
@@ -218,6 +235,28 @@ class ApiKeyAdmin(AuditedAdmin):
         for key in keys:
             self._audit(request, key, "revoke", key.key_id)
         self.message_user(request, f"{len(keys)} revoked.", messages.SUCCESS)
+
+
+@admin.register(AccessToken)
+class AccessTokenAdmin(ReadOnlyAdmin):
+    """Tokens last a quarter of an hour, or until they are revoked here."""
+
+    list_display = ("token_id", "credential", "client", "created_at", "expires_at", "revoked_at")
+    list_select_related = ("client", "credential")
+    search_fields = ("=token_id", "=credential__key_id")
+    exclude = ("secret_hmac",)
+    actions = ("revoke",)
+
+    @admin.action(description="Revoke selected tokens", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[AccessToken]) -> None:
+        tokens = list(queryset.filter(revoked_at=None))
+        queryset.filter(revoked_at=None).update(revoked_at=Now())
+        for token in tokens:
+            self._audit(request, token, "revoke", token.token_id)
+        self.message_user(request, f"{len(tokens)} revoked.", messages.SUCCESS)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("portfolios.change_accesstoken")
 
 
 class PositionSetInline(ReadOnlyInline):
@@ -404,13 +443,6 @@ class PositionSetAdmin(AuditedAdmin):
 
     def _audit(self, request: HttpRequest, obj: Any, verb: str, message: Any) -> None:
         """The service has written the audit event already."""
-
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
-        try:
-            return super().add_view(request, form_url, extra_context)
-        except DomainError as refusal:
-            self.message_user(request, refusal.message, messages.ERROR)
-            return HttpResponse(status=302, headers={"Location": request.get_full_path()})
 
 
 def _former_positions(request: HttpRequest) -> list[dict[str, Any]]:

@@ -16,10 +16,10 @@ _METHODS = ("get", "post", "put", "patch", "delete")
 
 @register()
 def every_view_declares_its_scopes(**kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001  # Django's
-    """No address under /v1 is served without saying which scope each method needs."""
+    """No address under /v1 or /oauth is served without saying which scope each method needs."""
     found: list[CheckMessage] = []
     for route, callback in _routes(get_resolver().url_patterns, ""):
-        if not route.startswith("v1/"):
+        if not route.startswith(("v1/", "oauth/")):
             continue
         view = getattr(callback, "cls", None)
         if view is None:

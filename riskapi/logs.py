@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 
-_KEY_PATTERN = re.compile(r"\b(rk_(?:live|test)_[0-9A-Za-z]{8}|whsec)_[0-9A-Za-z_+/=]+")
+_KEY_PATTERN = re.compile(r"\b(r[kst]_(?:live|test)_[0-9A-Za-z]{8}|whsec)_[0-9A-Za-z_+/=]+")
 
 
 class RedactKeysFilter(logging.Filter):

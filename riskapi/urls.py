@@ -11,7 +11,7 @@ from drf_spectacular.views import (
     SpectacularSwaggerView,
 )
 
-from riskapi.api import account, views
+from riskapi.api import account, oauth, views
 
 urlpatterns = [
     path("admin", RedirectView.as_view(url="/admin/")),
@@ -20,6 +20,8 @@ urlpatterns = [
     path("readyz", views.readyz),
     path("v1/", include("portfolios.api.urls")),
     path("v1/", include("analytics.api.urls")),
+    path("oauth/token", oauth.TokenView.as_view()),
+    path("oauth/revoke", oauth.RevocationView.as_view()),
     path("v1/me", account.MeView.as_view()),
     path("v1/status", views.StatusView.as_view()),
     path("v1/errors", views.ProblemListView.as_view()),

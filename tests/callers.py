@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from django.test import Client as HttpClient
 from portfolios.models import ApiKey, Client
 from portfolios.services.api_keys import SCOPES, api_key_create
 from portfolios.tenancy import operator_scope
+
+_numbers = itertools.count(2)
 
 
 @dataclass
@@ -45,7 +48,7 @@ class Caller:
 
     def with_key(self, *, scopes: Sequence[str] = SCOPES, **options: Any) -> Caller:
         with operator_scope():
-            key, text = api_key_create(self.client, "another", scopes, **options)
+            key, text = api_key_create(self.client, f"another {next(_numbers)}", scopes, **options)
         return Caller(self.client, key, text)
 
     def send(

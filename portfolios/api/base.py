@@ -38,12 +38,12 @@ from rest_framework.views import APIView
 from portfolios.api.exports import FILE_RENDERERS, RowSerializer, chosen_format
 from portfolios.api.limits import MAX_JSON_NODES
 from portfolios.api.preconditions import not_modified, quoted
-from portfolios.api.quotas import quota_fields
+from portfolios.api.quotas import quota_fields, refuse_beyond
 from portfolios.api.shaping import SHAPING, Shape, answer_of, shape_asked
-from portfolios.errors import InvalidRequest, QuotaExceeded
+from portfolios.errors import InvalidRequest
 from portfolios.models import ApiKey, Client
 from portfolios.services.idempotency import idempotency_replay, idempotency_store, is_valid_key
-from portfolios.services.quotas import WINDOW_SECONDS, quota_return
+from portfolios.services.quotas import quota_return
 from portfolios.tenancy import client_scope
 from portfolios.webhooks.signing import seal, unseal
 
@@ -102,7 +102,7 @@ class ApiView(APIView):
     @property
     def actor(self) -> str:
         """Who the audit names."""
-        return f"key:{self.key.key_id}"
+        return self.key.actor
 
     @property
     def request_id(self) -> str:
@@ -146,14 +146,8 @@ class ApiView(APIView):
         """Find the key; the same statement has counted the request."""
         super().perform_authentication(request)
         quota = getattr(request, "quota", None)
-        if quota is not None and quota.violated is not None:
-            use = quota.violated
-            raise QuotaExceeded(
-                f"The policy {use.policy!r} allows {use.quota} requests in {WINDOW_SECONDS}"
-                f" seconds; the next window begins in {use.reset_seconds} s.",
-                policy=use.policy,
-                retry_after=use.reset_seconds,
-            )
+        if quota is not None:
+            refuse_beyond(quota)
 
     def _say_quota(self, request: Request, response: Response) -> None:
         quota = getattr(request, "quota", None)
@@ -161,7 +155,7 @@ class ApiView(APIView):
             return
         if response.status_code == 304:
             quota = quota_return(quota)  # what the caller has already is free
-        for name, value in quota_fields(self.client, quota).items():
+        for name, value in quota_fields(quota).items():
             response[name] = value
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:  # noqa: ARG002  # DRF's
@@ -175,7 +169,7 @@ class ApiView(APIView):
         """What makes two keyed requests the same: the raw body."""
         return bytes(request._request.body)
 
-    def _received(self, request: Request) -> bytes:
+    def received(self, request: Request) -> bytes:
         """The fingerprint of a body that has arrived whole; slow ones never fill the server."""
         if request.method not in BODY_METHODS:
             return b""
@@ -202,7 +196,7 @@ class ApiView(APIView):
                 return self._shaped(request, response, shape)
         key = self._idempotency_key(request)
         # Whole before the transaction: a body that trickles in must not hold a connection.
-        sent = self._received(request)
+        sent = self.received(request)
         with client_scope(self.client.id, statement_timeout=STATEMENT_TIMEOUT) as self.now:
             if key is None:
                 response = handler(request, *self.args, **self.kwargs)

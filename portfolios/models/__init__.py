@@ -1,6 +1,7 @@
 """Tables of the facts. Imports Django, `portfolios.identifiers` and nothing above."""
 
 from portfolios.models.clients import (
+    AccessToken,
     ApiKey,
     AuditEvent,
     AuthFailureWindow,
@@ -23,6 +24,7 @@ from portfolios.models.positions import Portfolio, Position, PositionSet
 from portfolios.models.webhooks import Delivery, Event, WebhookEndpoint
 
 __all__ = [
+    "AccessToken",
     "ApiKey",
     "AuditEvent",
     "AuthFailureWindow",

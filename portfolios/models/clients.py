@@ -45,11 +45,19 @@ class Client(models.Model):
 
 
 class ApiKey(models.Model):
-    """A bearer key. Its secret is 256 random bits, so a fast keyed hash of it is kept."""
+    """A bearer key, or an OAuth 2.0 client that gets tokens with its secret.
+
+    Either's secret is 256 random bits, so a fast keyed hash of it is kept.
+    """
+
+    class Kind(models.TextChoices):
+        API_KEY = "api_key", "API key"
+        OAUTH = "oauth", "OAuth 2.0 client"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=100)
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.API_KEY)
     key_id = models.CharField(max_length=8, unique=True, editable=False)
     secret_hmac = models.BinaryField(max_length=32, editable=False)
     pepper_version = models.PositiveSmallIntegerField(default=1, editable=False)
@@ -68,6 +76,32 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.key_id})"
+
+    @property
+    def actor(self) -> str:
+        """Who the audit names."""
+        return f"{'oauth' if self.kind == self.Kind.OAUTH else 'key'}:{self.key_id}"
+
+
+class AccessToken(models.Model):
+    """What an OAuth 2.0 client shows in place of its secret, for a quarter of an hour."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+")
+    credential = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="tokens")
+    token_id = models.CharField(max_length=8, unique=True)
+    secret_hmac = models.BinaryField(max_length=32)
+    scopes = ArrayField(models.CharField(max_length=40))
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        indexes = (models.Index(fields=["expires_at"], name="access_token_expiry"),)
+
+    def __str__(self) -> str:
+        return self.token_id
 
 
 class QuotaWindow(models.Model):
@@ -124,9 +158,17 @@ class AuditEvent(models.Model):
     action = models.CharField(max_length=60)
     object_id = models.CharField(max_length=60)
     request_id = models.CharField(max_length=60, blank=True)
+    client_request_id = models.CharField(
+        max_length=100, blank=True, db_default="", help_text="As the caller named the request."
+    )
+    traceparent = models.CharField(max_length=60, blank=True, db_default="")
     detail = models.JSONField(default=dict)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         ordering = ("-id",)
-        indexes = (models.Index(fields=["client", "object_id"], name="audit_client_object"),)
+        indexes = (
+            models.Index(fields=["client", "object_id"], name="audit_client_object"),
+            models.Index(fields=["client", "request_id"], name="audit_client_request"),
+            models.Index(fields=["client", "id"], name="audit_client_latest"),
+        )

@@ -1,4 +1,4 @@
-"""Who a request comes from: one statement that finds the key and counts the request."""
+"""Who a request comes from: one statement that finds the credential and counts the request."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.db.models.functions import Now
 
 from portfolios.errors import Refused
-from portfolios.models import ApiKey, Client
+from portfolios.models import ApiKey, AuthFailureWindow, Client
 from portfolios.services.audit import audit_record
 from portfolios.services.credentials import (
+    ACCESS_TOKEN,
     API_KEY,
     LIVE,
     Credential,
@@ -35,10 +36,11 @@ from portfolios.services.quotas import (
 from portfolios.tenancy import client_scope, operator_scope
 
 _USE_NOTED_EVERY = timedelta(minutes=1)
+_WINDOW = timedelta(seconds=WINDOW_SECONDS)
 _DUMMY_HMAC = bytes(32)
 #: The client's quotas are in its row, so they are read where they are taken from.
 _ADMIT = """
-SELECT k.*, q.* FROM api_key_lookup(%s) k LEFT JOIN LATERAL quota_take(
+SELECT k.*, q.* FROM credential_lookup(%s, %s) k LEFT JOIN LATERAL quota_take(
     CASE WHEN k.secret_hmac = ANY(%s::bytea[]) AND k.revoked_at IS NULL AND k.is_active
          AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp()) THEN k.client_id END,
     %s::text[],
@@ -46,7 +48,7 @@ SELECT k.*, q.* FROM api_key_lookup(%s) k LEFT JOIN LATERAL quota_take(
     %s
 ) q ON true
 """
-_KEY_COLUMNS = 18
+_KEY_COLUMNS = 20
 
 logger = logging.getLogger(__name__)
 
@@ -61,23 +63,31 @@ class Admission:
 
 def api_key_authenticate(text: str, address: str) -> ApiKey:
     """The live key of this text, with its client; counts against nothing."""
-    return api_key_admit(text, address, ()).key
+    return credential_admit(text, address, ()).key
 
 
-def api_key_admit(text: str, address: str, policies: Sequence[str]) -> Admission:
+def credential_admit(
+    text: str,
+    address: str,
+    policies: Sequence[str],
+    *,
+    kinds: Sequence[str] = (API_KEY, ACCESS_TOKEN),
+) -> Admission:
     """The live key of this text, with its client, for a caller at this address; the request is
     counted against these policies, in the order default, runs.
 
-    Raises Refused. One code covers everything wrong with the text itself, so that nothing is
-    learned by trying; a mistyped key is refused before the database is asked.
+    A token stands for the OAuth 2.0 client that it was given to: the same key with the scopes of
+    the token. Raises Refused. One code covers everything wrong with the text itself, so that
+    nothing is learned by trying; a mistyped key is refused before the database is asked.
     """
-    credential = credential_parse(API_KEY, text)
+    credential = credential_parse(text, *kinds)
     if credential is None:
         raise _invalid()
     hashes = credential.hashes()
     row = _first_query(
         _ADMIT,
         [
+            credential.kind,
             credential.id,
             hashes,
             list(policies),
@@ -95,13 +105,17 @@ def api_key_admit(text: str, address: str, policies: Sequence[str]) -> Admission
         raise _invalid()
     now = datetime.now(UTC)
     if key.expires_at is not None and key.expires_at <= now:
+        if credential.kind == ACCESS_TOKEN:
+            raise Refused("The token has expired: get another.", code="expired-access-token")
         raise Refused("The key has expired.", code="expired-api-key")
     assert row is not None  # noqa: S101  # a key was made of it
     quota = request_quota(key.client, policies, row[_KEY_COLUMNS:])
     if key.allowed_networks and not _is_within(address, tuple(key.allowed_networks)):
         quota_return(quota)  # a stolen key used from elsewhere must not use its client's up
         raise Refused("The key may not be used from this address.", code="address-not-allowed")
-    _note_use(key, credential, now, outdated=not genuine[0])
+    # Tokens are not hashed anew: they are over before a pepper is.
+    outdated = credential.kind != ACCESS_TOKEN and not genuine[0]
+    _note_use(key, credential, now, outdated=outdated)
     return Admission(key, quota)
 
 
@@ -156,15 +170,22 @@ def auth_failure_record(address: str, reason: str, *, request_id: str = "") -> i
     return max(int(seconds_left) + 1, 1)
 
 
+def auth_failure_purge() -> int:
+    """Forget addresses whose window is over."""
+    over = AuthFailureWindow.objects.filter(started_at__lt=Now() - 2 * _WINDOW)
+    return over.delete()[0]
+
+
 def _key_of(row: tuple[Any, ...]) -> ApiKey:
     client = Client(
-        id=row[8], name=row[9], slug=row[10], base_currency=row[11],
-        is_synthetic=row[12], is_active=row[13], created_at=row[14],
-        requests_per_minute=row[15], runs_per_minute=row[16], max_open_runs=row[17],
+        id=row[10], name=row[11], slug=row[12], base_currency=row[13],
+        is_synthetic=row[14], is_active=row[15], created_at=row[16],
+        requests_per_minute=row[17], runs_per_minute=row[18], max_open_runs=row[19],
     )  # fmt: skip
     key = ApiKey(
-        id=row[0], client=client, name=row[1], secret_hmac=row[2], scopes=row[3],
-        allowed_networks=row[4], expires_at=row[5], revoked_at=row[6], last_used_at=row[7],
+        id=row[0], client=client, key_id=row[1], kind=row[2], name=row[3], secret_hmac=row[4],
+        scopes=row[5], allowed_networks=row[6], expires_at=row[7], revoked_at=row[8],
+        last_used_at=row[9],
     )  # fmt: skip
     key._state.adding = client._state.adding = False
     return key
@@ -172,7 +193,6 @@ def _key_of(row: tuple[Any, ...]) -> ApiKey:
 
 def _note_use(key: ApiKey, credential: Credential, now: datetime, *, outdated: bool) -> None:
     """At most once a minute; and move a key that was hashed under a former pepper to this one."""
-    key.key_id = credential.id
     if not outdated and key.last_used_at and now - key.last_used_at <= _USE_NOTED_EVERY:
         return
     changes: dict[str, Any] = {"last_used_at": Now()}
@@ -202,7 +222,9 @@ def _first_query(sql: str, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
 
 
 def _invalid() -> Refused:
-    return Refused("This is not a key of ours, or it has been revoked.", code="invalid-api-key")
+    return Refused(
+        "This is not a key or token of ours, or it has been revoked.", code="invalid-api-key"
+    )
 
 
 def _counted_address(address: str) -> str:

@@ -1,5 +1,7 @@
 """The text of a credential: `rk_live_<id>_<secret>_<checksum>`.
 
+An API key begins with `rk_`, the secret of an OAuth 2.0 client with `rs_`, a token with `rt_`.
+
 The id finds the row; the secret is 256 random bits, of which the row keeps a keyed hash (a slow
 hash would protect a password that people choose, and costs a third of a second per request); the
 checksum tells a mistyped text from a false one before the database is asked.
@@ -16,7 +18,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-API_KEY = "rk"
+API_KEY, CLIENT_SECRET, ACCESS_TOKEN = "rk", "rs", "rt"
 LIVE = "live"
 #: `rk_test_...` is reserved for the keys of sandbox clients.
 MODES = (LIVE, "test")
@@ -52,13 +54,13 @@ def credential_new(kind: str, mode: str = LIVE) -> Credential:
     return Credential(kind, mode, key_id, _base62(secrets.randbits(256), _SECRET_LENGTH))
 
 
-def credential_parse(kind: str, text: str) -> Credential | None:
-    """The parts of a text of this kind with the right checksum, else None."""
+def credential_parse(text: str, *kinds: str) -> Credential | None:
+    """The parts of a text of one of these kinds with the right checksum, else None."""
     body, _, check = text.rpartition("_")
     parts = body.split("_")
-    if not text.isascii() or len(parts) != 4 or parts[0] != kind or parts[1] not in MODES:
+    if not text.isascii() or len(parts) != 4 or parts[0] not in kinds or parts[1] not in MODES:
         return None
-    _, mode, key_id, secret = parts
+    kind, mode, key_id, secret = parts
     if (len(key_id), len(secret), len(check)) != (_ID_LENGTH, _SECRET_LENGTH, _CHECK_LENGTH):
         return None
     if not (key_id + secret).isalnum() or not hmac.compare_digest(check, _checksum(body)):

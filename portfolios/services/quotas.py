@@ -9,7 +9,6 @@ server, and no question what to do while a cache is away.
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -47,7 +46,7 @@ class PolicyUse:
 class RequestQuota:
     """What a request was counted against. Policies without a limit are not in it."""
 
-    client_id: uuid.UUID
+    client: Client
     uses: tuple[PolicyUse, ...]
     violated: PolicyUse | None = None
 
@@ -81,7 +80,7 @@ def request_quota(
         )
     )
     limited = tuple(use for use in uses if use.quota)
-    return RequestQuota(client.pk, limited, limited[-1] if violated else None)
+    return RequestQuota(client, limited, limited[-1] if violated else None)
 
 
 def quota_return(quota: RequestQuota) -> RequestQuota:
@@ -94,7 +93,7 @@ def quota_return(quota: RequestQuota) -> RequestQuota:
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT quota_return(%s, %s::text[], %s::timestamptz[])",
-                [quota.client_id, policies, windows],
+                [quota.client.pk, policies, windows],
             )
     except (DatabaseError, InterfaceError, psycopg.OperationalError):
         return quota  # the answer is made; that it was counted must not spoil it

@@ -1,4 +1,4 @@
-"""Bearer keys."""
+"""Bearer keys and tokens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rest_framework.request import Request
 
 from portfolios.errors import Refused
 from portfolios.models import ApiKey
-from portfolios.services.authentication import api_key_admit, auth_failure_record
+from portfolios.services.authentication import auth_failure_record, credential_admit
 from portfolios.services.quotas import REQUESTS
 from riskapi.api.addresses import client_address
 
@@ -31,8 +31,11 @@ class TooManyFailures(APIException):
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """`Authorization: Bearer rk_live_...`; `request.auth` is then the key, with its client, and
-    `request.quota` what the request was counted against."""
+    """`Authorization: Bearer rk_live_...`, or a token `rt_live_...`.
+
+    `request.auth` is then the key, with its client, and `request.quota` what the request was
+    counted against.
+    """
 
     def authenticate(self, request: Request) -> tuple[None, ApiKey] | None:
         header = request.META.get("HTTP_AUTHORIZATION")
@@ -45,7 +48,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         policies = (REQUESTS, *view.quota_policies.get(request.method, ()))
         address = client_address(request._request)
         try:
-            admission = api_key_admit(text.strip(), address, policies)
+            admission = credential_admit(text.strip(), address, policies)
         except Refused as refusal:
             raise refused(request, refusal, address) from None
         request._request.quota = admission.quota  # type: ignore[attr-defined]  # ours

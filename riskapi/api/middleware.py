@@ -20,8 +20,11 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 API_RELEASE = "2026-12-01"
 _OUTSIDE = ("/admin/", "/static/")
+#: Refuse in the form of RFC 6749 what is against the protocol.
+_OAUTH = ("/oauth/token", "/oauth/revoke")
 _CREDENTIAL = re.compile(
-    r"rk_(?:live|test)_|(?:^|[&?])(?:api_?key|access_token|token)=", re.IGNORECASE
+    r"(?<![0-9A-Za-z])r[kst]_(?:live|test)_|(?:^|[&?])(?:api_?key|access_token|token|client_secret)=",
+    re.IGNORECASE,
 )
 _CLIENT_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,100}")
 
@@ -61,7 +64,7 @@ class ProblemMiddleware:
             if len(request.path_info) > 1:
                 request.path_info = request.path_info.rstrip("/")
             response = self.get_response(request)
-            if response.status_code >= 400 and response["Content-Type"] != CONTENT_TYPE:
+            if response.status_code >= 400 and not _spoken_for(request, response):
                 response = _from_plain(request, response)
         response["Api-Release"] = API_RELEASE
         return response
@@ -80,6 +83,11 @@ class OperatorScopeMiddleware:
         return self.get_response(request)
 
 
+def _spoken_for(request: HttpRequest, response: HttpResponseBase) -> bool:
+    kind = response.headers.get("Content-Type")
+    return kind == CONTENT_TYPE or (request.path_info in _OAUTH and kind == "application/json")
+
+
 def _hostile(request: HttpRequest) -> tuple[str, str] | None:
     if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
         # WSGI shows such a body as none at all: better refused than taken for empty.
@@ -89,7 +97,7 @@ def _hostile(request: HttpRequest) -> tuple[str, str] | None:
     except DisallowedHost:
         return "unknown-host", "The Host header names no host of this service."
     query = request.META.get("QUERY_STRING", "")
-    if _CREDENTIAL.search(query) or "rk_live_" in request.path or "rk_test_" in request.path:
+    if _CREDENTIAL.search(query) or _CREDENTIAL.search(request.path):
         return "credential-in-url", (
             "A key in a URL ends up in logs: send it in the Authorization header and revoke it."
         )

@@ -20,6 +20,7 @@ from portfolios.api.exports import FORMAT_NAMES, RowSerializer, columns_of
 from portfolios.api.listing import MAX_LIMIT, Listing, boolean, calendar_date, instant
 from portfolios.api.shaping import EXPANSIONS, answer_of, expandable
 from portfolios.exports import FORMATS
+from portfolios.services.api_keys import SCOPE_TEXTS
 from riskapi.api.renderers import JsonRenderer
 
 Direction = Literal["request", "response"]
@@ -29,15 +30,31 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     """How `ApiKeyAuthentication` appears."""
 
     target_class = "riskapi.api.authentication.ApiKeyAuthentication"
-    name = "apiKey"
+    name = ["apiKey", "oauth2"]
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:  # noqa: ARG002 - its signature
-        return {
-            "type": "http",
-            "scheme": "bearer",
-            "bearerFormat": "rk_live_<id>_<secret>_<checksum>",
-            "description": "An API key. Each operation names the scope it needs.",
-        }
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:  # noqa: ARG002 - its signature
+        return [
+            {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "rk_live_<id>_<secret>_<checksum>",
+                "description": "An API key. Each operation names the scope it needs.",
+            },
+            {
+                "type": "oauth2",
+                "description": "A token of 15 minutes for a client's id and secret.",
+                "flows": {
+                    "clientCredentials": {
+                        "tokenUrl": "/oauth/token",
+                        "scopes": SCOPE_TEXTS,
+                    }
+                },
+            },
+        ]
+
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
+        scope = auto_schema.view.required_scopes.get(auto_schema.method)
+        return [{"apiKey": []}, {"oauth2": [scope] if scope else []}]
 
 
 class PortfolioRefExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
@@ -307,7 +324,7 @@ class ProblemAutoSchema(AutoSchema):
             found.append(OpenApiParameter("format", str, enum=list(FORMAT_NAMES)))
         if self.method == "GET" and (answer := answer_of(type(self.view))) is not None:
             found += _shaping_parameters(*answer)
-        if self.method in KEYED_METHODS:
+        if self.method in KEYED_METHODS and self.view.authentication_classes:
             found.append(
                 OpenApiParameter(
                     "Idempotency-Key",

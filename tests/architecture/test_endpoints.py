@@ -81,7 +81,7 @@ def test_without_the_scope_the_answer_is_403(path: str, tenant: Client) -> None:
             continue
         with operator_scope():
             others = [other for other in SCOPES if other != scope]
-            _, key = api_key_create(tenant, "all but one", others)
+            _, key = api_key_create(tenant, f"all but {scope} for {method}", others)
         answer = Browser().generic(method, _address(path), HTTP_AUTHORIZATION=f"Bearer {key}")
         assert answer.status_code == 403, (method, path)
         assert answer.json()["code"] == "insufficient-scope"

@@ -14,7 +14,6 @@ NOT_IMPORTED = {
     "requirements.in": {
         "packaging": "kombu's Redis transport imports it without asking for it",
         "redis": "Celery loads it by the scheme of BROKER_URL",
-        "authlib": "for OAuth2",
         "granian": "the web server, started by name",
         "pandas": "what exchange_calendars answers with; pinned because our arrays come out of it",
         "statsmodels": "selfcheck loads the data sets it carries, by name",

@@ -14,6 +14,8 @@ from django.db import DatabaseError, connection
 
 from analytics.tasks import KINDS
 from portfolios.jobs import sweep
+from portfolios.services.access_tokens import access_token_purge
+from portfolios.services.authentication import auth_failure_purge
 from portfolios.services.deliveries import DELIVERY
 from portfolios.services.events import events_purge
 from portfolios.services.idempotency import idempotency_purge
@@ -88,6 +90,8 @@ def purge() -> None:
     former key."""
     with operator_scope():
         idempotency_purge()
+        access_token_purge()
+        auth_failure_purge()
         events_purge()
         webhook_secrets_renew()
 

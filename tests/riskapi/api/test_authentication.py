@@ -45,7 +45,7 @@ def test_request_without_a_key_is_challenged(caller: Caller) -> None:
 def test_what_is_no_key_is_refused_without_looking_for_it(caller: Caller, text: str) -> None:
     with CaptureQueriesContext(connection) as queries:
         assert _me(caller, f"Bearer {text}") == (401, "invalid-api-key")
-    assert not [q for q in queries if "api_key_lookup" in q["sql"]]
+    assert not [q for q in queries if "credential_lookup" in q["sql"]]
 
 
 def test_mistyped_key_is_refused_without_looking_for_it(caller: Caller) -> None:
@@ -53,7 +53,7 @@ def test_mistyped_key_is_refused_without_looking_for_it(caller: Caller) -> None:
     mistyped = caller.text[:20] + swapped + caller.text[21:]
     with CaptureQueriesContext(connection) as queries:
         assert _me(caller, f"Bearer {mistyped}") == (401, "invalid-api-key")
-    assert not [q for q in queries if "api_key_lookup" in q["sql"]]
+    assert not [q for q in queries if "credential_lookup" in q["sql"]]
 
 
 def test_other_secret_of_a_known_id_is_refused(caller: Caller) -> None:
@@ -130,7 +130,7 @@ def test_authentication_and_counting_cost_one_query(caller: Caller, settings: Se
     caller.get("/v1/portfolios/pf_none")
     with CaptureQueriesContext(connection) as queries:
         assert "RateLimit" in caller.get("/v1/portfolios/pf_none").headers
-    asked = [q["sql"] for q in queries.captured_queries if "api_key_lookup" in q["sql"]]
+    asked = [q["sql"] for q in queries.captured_queries if "credential_lookup" in q["sql"]]
     assert len(asked) == 1
     # Around it: savepoint, scope set, savepoint rolled back and released.
     assert len(queries) == 5
