@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from analytics.api.analyses import MAX_WAIT, run_tag
+from analytics.api.results.inputs import RunInputShape
 from analytics.api.results.runs import RunSummaryShape, run_of_any_kind, stored_unit
-from analytics.api.serializers import RunFigureSerializer, RunInputsSerializer
-from analytics.models import Run, Unit
+from analytics.api.serializers import RunFigureSerializer
+from analytics.models import Run, RunInput, Unit
 from analytics.reporting.flat import unit_rows
 from analytics.selectors.runs import (
+    INPUT_VALUES,
     run_get_for_client,
     run_get_with_units,
-    run_inputs,
+    run_input_list,
     run_list_for_client,
     run_representation,
     run_summary,
@@ -42,8 +45,8 @@ from portfolios.api.listing import (
 )
 from portfolios.api.preconditions import not_modified
 from portfolios.errors import Conflict
-from portfolios.identifiers import parse_public_id
-from portfolios.models import Portfolio
+from portfolios.identifiers import parse_public_id, public_id
+from portfolios.models import Instrument, Portfolio
 from portfolios.tenancy import client_scope
 
 _COLUMNS = (
@@ -186,12 +189,64 @@ class RunUnitView(ApiView):
         raise Conflict("The unit has no result yet.", code="run-not-finished")
 
 
-class RunInputsView(ApiView):
+class RunInputListView(ApiView):
     required_scopes = {"GET": "analyses:read"}
+    listing = Listing(
+        filters={
+            "unit": Filter("unit"),
+            "kind": Filter("kind", one_of(*RunInput.Kind.values)),
+            "instrument": Filter("instrument__symbol"),
+            "date": Filter("date", calendar_date, ranges=True),
+        },
+        default_sort="key",
+        key="key",
+        row=RunInputShape,
+    )
 
-    @extend_schema(operation_id="runs_inputs", responses=RunInputsSerializer)
+    @extend_schema(
+        operation_id="runs_inputs",
+        responses=page_of(
+            RunInputShape,
+            run=serializers.CharField(),
+            as_of=serializers.DateField(),
+            known_at=serializers.DateTimeField(),
+            inputs_hash=serializers.CharField(),
+        ),
+    )
     def get(self, request: Request, run_id: str) -> Response:
-        """What each unit read: positions, data version, sessions."""
-        refuse_unknown(request, ())
-        body: dict[str, Any] = run_inputs(run_get_for_client(self.client, run_id))
-        return Response(body)
+        """Every row that the units with a result used, as it was known when the run was accepted:
+        positions, prices, rates, terms, corporate actions and quotes, each with its source."""
+        run = run_get_for_client(self.client, run_id)
+        rows = run_input_list(run).values(
+            "key", "unit", "kind", "date", "series", "own", "source", "recorded_at",
+            "instrument__uid", "instrument__symbol", "reference_index__uid",
+            "reference_index__symbol", *INPUT_VALUES,
+        )  # fmt: skip
+        return list_response(
+            request, self.listing, rows, _input,
+            run=run.public_id, as_of=run.as_of, known_at=run.known_at,
+            inputs_hash=f"sha256:{run.inputs_hash}",
+        )  # fmt: skip
+
+
+def _input(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with the values that its kind has."""
+    told = {name: row[name] for name in INPUT_VALUES if row[name] is not None}
+    if row["kind"] == RunInput.Kind.PRICE:
+        told = {"close": None, "total_return_index": None, **told}
+    if row["reference_index__uid"] is not None:
+        told["reference_index"] = _reference(row, "reference_index")
+    return {
+        **{name: row[name] for name in ("unit", "kind", "date")},
+        "instrument": _reference(row, "instrument"),
+        "series": row["series"] or None,
+        **told,
+        **{name: row[name] for name in ("own", "source", "recorded_at")},
+    }
+
+
+def _reference(row: Mapping[str, Any], name: str) -> dict[str, str] | None:
+    if row[f"{name}__uid"] is None:
+        return None
+    identity = public_id(Instrument.ID_PREFIX, row[f"{name}__uid"])
+    return {"id": identity, "symbol": row[f"{name}__symbol"]}

@@ -280,11 +280,3 @@ class RunFigureSerializer(serializers.Serializer):  # type: ignore[type-arg]  # 
     last = serializers.DateField(help_text="Last observation.")
     text = serializers.CharField(help_text="Of what is no number, as a verdict.")
     reason = serializers.CharField(help_text="Why there is no value.")
-
-
-class RunInputsSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
-    run = serializers.CharField()
-    as_of = serializers.DateField()
-    known_at = serializers.DateTimeField()
-    inputs_hash = serializers.CharField()
-    units = serializers.DictField(child=serializers.DictField())

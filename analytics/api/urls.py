@@ -15,7 +15,7 @@ urlpatterns = [
     path("runs", runs.RunListView.as_view()),
     path("runs/<str:run_id>", runs.RunDetailView.as_view()),
     path("runs/<str:run_id>/units/<str:name>", runs.RunUnitView.as_view()),
-    path("runs/<str:run_id>/inputs", runs.RunInputsView.as_view()),
+    path("runs/<str:run_id>/inputs", runs.RunInputListView.as_view()),
     path("reports", reports.ReportListView.as_view()),
     path("reports/<str:report_id>.html", reports.ReportHtmlView.as_view()),
     path("reports/<str:report_id>.pdf", reports.ReportPdfView.as_view()),

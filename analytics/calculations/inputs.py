@@ -214,6 +214,11 @@ class Market:
             for currency in currencies:
                 self.fx(currency, book.currency)
 
+    def looked_at(
+        self, instrument_ids: Sequence[int], rows: IntArray, currency: str | None
+    ) -> None:
+        """Called with what a panel shows, also where the panel itself was kept from earlier."""
+
     def reads(self) -> None:
         """Called before every query."""
         if self.sealed:
@@ -613,6 +618,7 @@ class Market:
         self, instrument_ids: Sequence[int], rows: IntArray, currency: str | None = None
     ) -> FloatArray:
         """Total-return levels on the given rows, one column an instrument, NaN where unpriced."""
+        self.looked_at(instrument_ids, rows, currency)
         columns = self.block.columns(instrument_ids)
         if rows.size and rows[-1] - rows[0] + 1 == rows.size:
             levels = self.block.levels[rows[0] : rows[-1] + 1, columns]

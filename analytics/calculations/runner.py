@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 from django.db import DatabaseError, connection
 
-from analytics.calculations.inputs import Market, load_books
+from analytics.calculations.inputs import load_books, portfolio_input_facts
 from analytics.calculations.measures import Request
 from analytics.calculations.outputs import Outcome, canonical, content_hash
 from analytics.calculations.registry import MEASURES
+from analytics.calculations.used_facts import RecordingMarket
 from analytics.models import Run, Unit
 from portfolios import leases
 from portfolios.identifiers import public_id, uuid7
@@ -78,7 +80,7 @@ def compute_unit(unit: Unit) -> Outcome:
     """
     run = unit.run
     measure = MEASURES[run.kind]
-    market = Market(run.client_id, run.as_of, run.known_at)
+    market = RecordingMarket(run.client_id, run.as_of, run.known_at)
     needs = measure.requirements(unit.params)
     portfolio_ids = [run.portfolio_id] if run.portfolio_id else []
     with client_scope(run.client_id):
@@ -87,7 +89,8 @@ def compute_unit(unit: Unit) -> Outcome:
     market.sealed = True
     book = books.get(run.portfolio_id) if run.portfolio_id else None
     (outcome,) = measure.compute(market, [Request(unit.params, book)])
-    return outcome
+    facts = portfolio_input_facts(book, market) if book else {"data_version": market.block.version}
+    return replace(outcome, inputs={**facts, **outcome.inputs, "used": market.used()})
 
 
 def unit_finish(unit: Unit, token: int, outcome: Outcome) -> bool:

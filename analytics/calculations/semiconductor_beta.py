@@ -219,6 +219,7 @@ def _columns(
     )  # fmt: skip
     if key in _kept:
         _kept.move_to_end(key)
+        market.looked_at(series, market.rows(benchmark, length), group.currency)
         return _kept[key]
     rows = market.rows(benchmark, length)
     panel = market.panel(series, rows, group.currency)

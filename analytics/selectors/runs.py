@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 from django.db.models import QuerySet
 
-from analytics.models import Result, Run, Unit
+from analytics.models import Result, Run, RunInput, Unit
 from portfolios.errors import NotFound
 from portfolios.identifiers import parse_public_id, public_id
 from portfolios.models import Client, Portfolio
@@ -155,16 +155,17 @@ _UNIT_RESULT = (
 )
 
 
-def run_inputs(run: Run) -> dict[str, Any]:
-    """What each unit with a result has read."""
-    rows = Result.objects.filter(unit__run=run).order_by("unit__ordinal")
-    return {
-        "run": run.public_id,
-        "as_of": run.as_of.isoformat(),
-        "known_at": instant(run.known_at),
-        "inputs_hash": f"sha256:{run.inputs_hash}",
-        "units": dict(rows.values_list("unit__name", "inputs")),
-    }
+#: What a row of the facts can tell, whatever its kind.
+INPUT_VALUES = (
+    "quantity", "close", "total_return_index", "rate", "multiple", "expense_ratio", "swap_spread",
+    "new_shares", "old_shares", "amount", "bid", "ask", "last", "implied_volatility",
+    "underlying_price",
+)  # fmt: skip
+
+
+def run_input_list(run: Run) -> QuerySet[RunInput]:
+    """Every row that the run's units used, as it was known at the run's `known_at`."""
+    return RunInput.objects.filter(run=run)
 
 
 def instant(moment: datetime) -> str:

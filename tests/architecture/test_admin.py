@@ -16,6 +16,7 @@ EXEMPT = {
     "portfolios.FundHolding": "likewise",
     "portfolios.OptionQuote": "thousands a snapshot, append-only; see the import of the chain",
     "analytics.Result": "its unit is on the page of the run, its body at /v1/runs",
+    "analytics.RunInput": "a view of the facts, which are shown as themselves",
     "analytics.ReportItem": "a line of its report, which is shown as a page",
 }
 
