@@ -610,6 +610,13 @@ def _horizons(market: Market, hedge: _Hedge) -> list[Json]:
     return rows
 
 
+_NO_BAND: Json = {
+    "value": None,
+    "status": "degenerate",
+    "reason": "item or hedge does not move over the horizon",
+}
+
+
 def _band(band: HorizonBand) -> Json:
     """Spread of the effectiveness over block-bootstrap samples of the length of the data."""
     drawn = {
@@ -620,7 +627,7 @@ def _band(band: HorizonBand) -> Json:
     }
     designated = band.designated
     if band.failure is not None or designated is None:
-        failed = outputs.unavailable(band.failure) if band.failure else {"status": "degenerate"}
+        failed = outputs.unavailable(band.failure) if band.failure else _NO_BAND
         return {**drawn, **failed}
     return {
         **drawn,

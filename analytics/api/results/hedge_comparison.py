@@ -96,7 +96,7 @@ class HedgeComparisonResultShape(Shape):
     notional = MoneyShape()
     underlying = ComparedUnderlyingShape()
     implied_volatility = ImpliedVolatilityShape()
-    realised_vol = SampledEstimateShape()
+    realized_volatility = SampledEstimateShape()
     path_volatility = NumberShape()
     short_rate = ShortRateShape()
     days_to_expiry = serializers.IntegerField()

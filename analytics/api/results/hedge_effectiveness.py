@@ -21,9 +21,9 @@ from analytics.api.results.parts import (
     warnings_of,
     words,
 )
+from analytics.models import Result
 
 VERDICTS = ("pass", "fail", "inconclusive")
-HORIZON_VERDICTS = ("effective", "not_effective", "inconclusive")
 
 
 class HedgedItemShape(Shape):
@@ -45,7 +45,7 @@ class HedgingShape(Shape):
 
 
 class HedgeSlopeShape(EstimateShape):
-    hac_se = real()
+    ols_se = real()
 
 
 class RegressionCriteriaShape(Shape):
@@ -68,19 +68,42 @@ class RegressionTestShape(SampleShape):
         return {**super().get_fields(), "pass": serializers.BooleanField()}
 
 
-class DollarOffsetShape(SampleShape):
-    cumulative = optional_real()
-    range = serializers.ListField(
-        child=serializers.DecimalField(max_digits=None, decimal_places=None),
-        min_length=2,
-        max_length=2,
-    )
+class _OffsetRatiosShape(Shape):
+    cumulative = optional_real(help_text="Gain of the hedge over loss of the item.")
     periods_passed = serializers.IntegerField()
     periods_failed = serializers.IntegerField()
     periods_undefined = serializers.IntegerField()
 
     def get_fields(self) -> dict[str, serializers.Field]:  # type: ignore[type-arg]  # of any kind
         return {**super().get_fields(), "pass": serializers.BooleanField(allow_null=True)}
+
+
+class ConstantExposureOffsetShape(_OffsetRatiosShape):
+    """Of exposures held constant from session to session."""
+
+    basis = ConstantField("constant-exposure")
+
+
+class DollarOffsetShape(_OffsetRatiosShape, SampleShape):
+    """Of the quantities held."""
+
+    basis = ConstantField("fixed-quantities")
+    range = serializers.ListField(child=decimal(), min_length=2, max_length=2)
+    constant_exposure = ConstantExposureOffsetShape()
+    bases_agree = serializers.BooleanField()
+    verdict = words(*VERDICTS)
+
+
+class NoDollarOffsetShape(Shape):
+    basis = ConstantField("fixed-quantities")
+    range = serializers.ListField(child=decimal(), min_length=2, max_length=2)
+    cumulative = ConstantField(None)
+    status = words(*Result.Status.values)
+    reason = serializers.CharField()
+    verdict = words(*VERDICTS)
+
+    def get_fields(self) -> dict[str, serializers.Field]:  # type: ignore[type-arg]  # of any kind
+        return {**super().get_fields(), "pass": ConstantField(None)}
 
 
 class _ReductionPartsShape(Shape):
@@ -97,6 +120,7 @@ class DailyVarianceReductionShape(EstimateShape, _ReductionPartsShape):
 class BlockEffectivenessShape(CountedEstimateShape):
     """Measured over non-overlapping blocks of the horizon."""
 
+    n_blocks = serializers.IntegerField()
     hedge_notional = real()
     status = ConstantField("ok")
     at_minimum_variance = EstimateShape()
@@ -105,6 +129,7 @@ class BlockEffectivenessShape(CountedEstimateShape):
 class NoBlockEffectivenessShape(UnavailableShape):
     unit = serializers.CharField()
     ci95 = ConstantField(None)
+    n_blocks = serializers.IntegerField()
     n_obs = serializers.IntegerField()
     hedge_notional = real()
 
@@ -131,18 +156,33 @@ class MinimumVarianceHedgeShape(Shape):
     quantities = HedgeQuantityShape(many=True)
 
 
+class NoUnitNumberShape(UnavailableShape):
+    unit = serializers.CharField()
+
+
+class TailBootstrapShape(Shape):
+    method = ConstantField("stationary-block-bootstrap")
+    block_length = real()
+    n_samples = serializers.IntegerField()
+    seed = serializers.IntegerField()
+
+
 class TailReductionShape(SampleShape):
-    value_at_risk_reduction = optional_real()
-    expected_shortfall_reduction = optional_real()
-    semivariance_reduction = optional_real()
+    value_at_risk_reduction = EitherField(EstimateShape, NoUnitNumberShape)
+    expected_shortfall_reduction = EitherField(EstimateShape, NoUnitNumberShape)
+    semivariance_reduction = EitherField(EstimateShape, NoUnitNumberShape)
     confidence_level = real()
     n_tail = serializers.IntegerField()
+    bootstrap = TailBootstrapShape()
 
 
-class ClosedFormShape(NumberShape):
-    static_effectiveness = real()
-    static_hedge_notional = real()
+class ClosedFormAtShape(NumberShape):
     hedge_notional = real()
+
+
+class ClosedFormShape(Shape):
+    at_minimum_variance = ClosedFormAtShape()
+    at_full_offset = ClosedFormAtShape()
     index_beta = real()
     annual_volatility = real()
 
@@ -173,15 +213,22 @@ class HedgeHorizonShape(Shape):
     closed_form = ClosedFormShape(allow_null=True)
     empirical = EitherField(BlockEffectivenessShape, NoBlockEffectivenessShape)
     band = EitherField(EffectivenessBandShape, NoEffectivenessBandShape, required=False)
-    verdict = words(*HORIZON_VERDICTS, allow_null=True)
+    verdict = words(*VERDICTS, allow_null=True)
 
 
 class CoverageShape(NumberShape):
     """1 is a full offset."""
 
 
-class NoCoverageShape(UnavailableShape):
-    unit = serializers.CharField()
+class FollowedIndexShape(Shape):
+    multiple = real()
+    index = serializers.CharField()
+    index_symbol = serializers.CharField()
+    proxy = serializers.CharField(required=False, help_text="Symbol whose returns stand in.")
+
+    def get_fields(self) -> dict[str, serializers.Field]:  # type: ignore[type-arg]  # of any kind
+        # `from` is a word of the language, so it cannot be declared like the others.
+        return {**super().get_fields(), "from": serializers.DateField()}
 
 
 class CoverageDriftShape(NumberShape, SampleShape):
@@ -190,13 +237,13 @@ class CoverageDriftShape(NumberShape, SampleShape):
     approximate = real()
     band = real()
     first_breach = serializers.DateField(allow_null=True)
+    terms = FollowedIndexShape(many=True)
 
 
-class NoCoverageDriftShape(Shape):
+class NoCoverageDriftShape(UnavailableShape):
     instrument = serializers.CharField()
     symbol = serializers.CharField()
-    value = ConstantField(None)
-    status = ConstantField("insufficient_data")
+    code = serializers.CharField(required=False)
 
 
 class PricedHedgeShape(Shape):
@@ -236,7 +283,7 @@ class HedgeEffectivenessResultShape(Shape):
     hedging = HedgingShape(many=True)
     hedge_notional = NumberShape(help_text="Gross hedge held per unit of the item.")
     regression = RegressionTestShape()
-    dollar_offset = DollarOffsetShape()
+    dollar_offset = EitherField(DollarOffsetShape, NoDollarOffsetShape)
     variance_reduction = EitherField(
         DailyVarianceReductionShape,
         HorizonVarianceReductionShape,
@@ -245,7 +292,7 @@ class HedgeEffectivenessResultShape(Shape):
     minimum_variance_hedge = MinimumVarianceHedgeShape()
     tail = TailReductionShape()
     horizons = HedgeHorizonShape(many=True)
-    coverage_now = EitherField(CoverageShape, NoCoverageShape)
+    coverage_now = EitherField(CoverageShape, NoUnitNumberShape)
     coverage_drift = serializers.ListField(
         child=EitherField(CoverageDriftShape, NoCoverageDriftShape), allow_null=True
     )

@@ -158,7 +158,7 @@ class FundDragShape(Shape):
     decomposition = DecompositionShape()
     sample = SampleShape()
     realized_variance = SampledEstimateShape()
-    realised_vol = SampledEstimateShape()
+    realized_volatility = SampledEstimateShape()
     log_drag = LogDragShape(allow_null=True)
     trend_minus_chop = NumberShape(allow_null=True)
     variance_ratio = EitherField(VarianceRatioShape, UnavailableShape)

@@ -17,6 +17,7 @@ from portfolios.models import (
     OptionQuote,
     OptionTerms,
     Portfolio,
+    Price,
     RateObservation,
 )
 from portfolios.services.data_version import data_version_bump
