@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from celery import shared_task
 
 from analytics.calculations.nightly import portfolios_risk
-from analytics.calculations.runner import run_settle, unit_perform
+from analytics.calculations.runner import run_settle, unit_perform, units_rehearse
 from analytics.models import Report, Run, Unit
 from analytics.reporting.production import report_produce
 from analytics.reporting.schedule import ensure_due
@@ -35,6 +35,6 @@ def ensure_due_reports() -> None:
     ensure_due()
 
 
-UNIT = JobKind(Unit, unit_perform, quarantined=settle_quarantined_units)
+UNIT = JobKind(Unit, unit_perform, quarantined=settle_quarantined_units, warm_up=units_rehearse)
 REPORT = JobKind(Report, make_report)
 KINDS = (UNIT, IMPORT, REPORT)

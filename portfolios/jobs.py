@@ -31,13 +31,15 @@ class JobKind:
 
     The function answers whether it got the job: False says that someone else has it.
     `quarantined` is told, in the transaction that does it, which jobs were given up. `condition`
-    is SQL over the table, `job`, that holds for those which may be begun now.
+    is SQL over the table, `job`, that holds for those which may be begun now. `warm_up` loads what
+    the first job would otherwise wait for.
     """
 
     model: type[LeasedJob]
     perform: Callable[[uuid.UUID], bool]
     quarantined: Callable[[Sequence[uuid.UUID]], None] | None = None
     condition: str = "TRUE"
+    warm_up: Callable[[], None] | None = None
 
 
 def waiting(kinds: Sequence[JobKind]) -> tuple[JobKind | None, list[uuid.UUID]]:
@@ -120,6 +122,7 @@ class WorkLoop(threading.Thread):
 
     def run(self) -> None:
         connection.settings_dict = {**connection.settings_dict, "CONN_MAX_AGE": None}
+        self._warm_up()
         while not self._stop_now.is_set():
             try:
                 self._listen()
@@ -135,6 +138,15 @@ class WorkLoop(threading.Thread):
                 self._stop_now.wait(self._poll_seconds)
         connection.close()
         self._ended.close()
+
+    def _warm_up(self) -> None:
+        for kind in self._kinds:
+            try:
+                if kind.warm_up is not None:
+                    kind.warm_up()
+            except Exception:  # the jobs themselves will say what is wrong, where it matters
+                logger.warning("no warm-up for %s", kind.model.__name__, exc_info=True)
+                connection.close()
 
     def _listen(self) -> None:
         """Hear of work from here on, before the tables are looked at, so that none is missed."""

@@ -93,6 +93,30 @@ def compute_unit(unit: Unit) -> Outcome:
     return replace(outcome, inputs={**facts, **outcome.inputs, "used": market.used()})
 
 
+def units_rehearse() -> None:
+    """Compute the last unit of each kind once more, for nobody, on the facts of now.
+
+    Prices mapped, kernels loaded and facts read are kept by the process, so that the first request
+    after its start takes no longer than those that follow.
+    """
+    rows = operator_query(_RECENT)
+    own = len(Unit._meta.concrete_fields)
+    for now, *row in rows:
+        unit = instance(Unit, row[:own])
+        unit.run = instance(Run, row[own:])
+        unit.run.known_at = now
+        compute_unit(unit)
+
+
+#: Of each kind the last one that was computed, among some hundreds: one that a worker survived.
+_RECENT = (
+    f"SELECT DISTINCT ON (run.kind) statement_timestamp(), {columns(Unit, 'unit')},"
+    f" {columns(Run, 'run')} FROM (SELECT * FROM analytics_unit ORDER BY id DESC LIMIT 300) unit"
+    " JOIN analytics_run run ON run.id = unit.run_id WHERE unit.state = 'done'"
+    " ORDER BY run.kind, unit.id DESC"
+)
+
+
 def unit_finish(unit: Unit, token: int, outcome: Outcome) -> bool:
     """Store a result in one transaction; False where the lease was lost and it is discarded."""
     try:

@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -337,3 +338,36 @@ def test_loop_told_while_at_work_looks_again(
     go_on.set()
     for run in (first, second):
         assert run_wait(run.pk, client.pk, 10) == Run.Status.SUCCEEDED
+
+
+@pytest.mark.django_db
+def test_rehearsal_computes_the_last_unit_of_each_kind_and_stores_nothing(
+    submit: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, last = submit(), submit(force=True)
+    drain(KINDS)
+    submit(force=True)  # still queued: no worker has survived it yet
+    real, rehearsed = runner.compute_unit, []
+
+    def compute(unit: Unit) -> Outcome:
+        rehearsed.append((unit.run_id, unit.run.known_at > last.known_at, real(unit).status))
+        return real(unit)
+
+    monkeypatch.setattr(runner, "compute_unit", compute)
+    runner.units_rehearse()
+    assert rehearsed == [(last.pk, True, "ok")]
+    with operator_scope():
+        assert Result.objects.filter(unit__run__in=[first, last]).count() == 2
+        assert Result.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_loop_works_although_its_warm_up_fails(client: Client, submit: Submit) -> None:
+    def broken() -> None:
+        raise RuntimeError("a bug")
+
+    loop = WorkLoop([replace(UNIT, warm_up=broken)], poll_seconds=60)
+    loop.start()
+    run = submit()
+    assert run_wait(run.pk, client.pk, 10) == Run.Status.SUCCEEDED
+    loop.stop(10)
