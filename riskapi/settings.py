@@ -195,14 +195,17 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "plain": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
+        "plain": {"format": "{asctime} {levelname} {name} {message}{correlation}", "style": "{"},
     },
-    "filters": {"no_secrets": {"()": "riskapi.logs.RedactKeysFilter"}},
+    "filters": {
+        "no_secrets": {"()": "riskapi.logs.RedactKeysFilter"},
+        "correlation": {"()": "riskapi.logs.CorrelationFilter"},
+    },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "plain",
-            "filters": ["no_secrets"],
+            "filters": ["correlation", "no_secrets"],
         }
     },
     "root": {"handlers": ["stderr"], "level": env.LOG_LEVEL},

@@ -21,6 +21,7 @@ from analytics.calculations.registry import MEASURES
 from analytics.calculations.runner import channel_of
 from analytics.models import Run, Unit
 from analytics.selectors.runs import run_open_count
+from portfolios.correlation import correlation
 from portfolios.errors import Conflict, InvalidRequest, QuotaExceeded
 from portfolios.hints import wake_workers
 from portfolios.models import Client, Portfolio, Price
@@ -118,6 +119,7 @@ def run_request(
 def _insert(run: Run, units: Sequence[Unit], *, actor: str) -> None:
     """Run, units and audit row in one statement: what an accepted request leaves."""
     detail = {"kind": run.kind, "units": len(units), "attempt_number": run.attempt_number}
+    names = correlation()
     with connection.cursor() as cursor:
         cursor.execute(
             "WITH run AS (INSERT INTO analytics_run"
@@ -130,15 +132,16 @@ def _insert(run: Run, units: Sequence[Unit], *, actor: str) -> None:
             " FROM unnest(%s::uuid[], %s::text[], %s::text[])"
             " WITH ORDINALITY AS given (id, name, params, ordinal)) "
             "INSERT INTO portfolios_auditevent"
-            " (client_id, actor, action, object_id, request_id, detail)"
-            " VALUES (%s, %s, 'run.requested', %s, %s, %s::jsonb)",
+            " (client_id, actor, action, object_id, request_id, client_request_id, traceparent,"
+            " detail) VALUES (%s, %s, 'run.requested', %s, %s, %s, %s, %s::jsonb)",
             [
                 run.pk, run.client_id, run.kind, run.portfolio_id, run.as_of, run.known_at,
                 run.params_hash, run.inputs_hash, run.method_version, run.attempt_number,
                 run.status, run.version, run.request_id, run.created_at,
                 run.client_id, run.pk, [unit.pk for unit in units], [unit.name for unit in units],
                 [canonical(unit.params) for unit in units],
-                run.client_id, actor, run.public_id, run.request_id, canonical(detail),
+                run.client_id, actor, run.public_id, run.request_id,
+                names.client_request_id, names.traceparent, canonical(detail),
             ],
         )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from portfolios.api import (
+    audit,
     events,
     imports,
     instruments,
@@ -15,6 +16,7 @@ from portfolios.api import (
 )
 
 urlpatterns = [
+    path("audit", audit.AuditListView.as_view()),
     path("portfolios", portfolios.PortfolioListView.as_view()),
     path("portfolios/<str:portfolio_id>", portfolios.PortfolioDetailView.as_view()),
     path("portfolios/<str:portfolio_id>/positions", positions.PositionsView.as_view()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
@@ -9,7 +10,9 @@ from urllib.parse import unquote_to_bytes
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.encoding import escape_uri_path
 
+from portfolios.correlation import Correlation, correlated
 from portfolios.identifiers import public_id, uuid7
 from portfolios.tenancy import operator_scope
 from riskapi.api.exceptions import STATUS_CODES, problem_parts
@@ -27,10 +30,19 @@ _CREDENTIAL = re.compile(
     re.IGNORECASE,
 )
 _CLIENT_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,100}")
+#: W3C Trace Context; one that is all zeros, or of another form, is to be taken for none.
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
+
+logger = logging.getLogger(__name__)
 
 
 class RequestIdMiddleware:
-    """Give every request an id, and say it in the answer."""
+    """Give every request an id, say it in the answer, and repeat what its caller calls it.
+
+    Requests that their callers have named are logged, one line each.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -38,11 +50,23 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request_id = public_id("req", uuid7())
         request.request_id = request_id  # type: ignore[attr-defined]  # ours
-        response = self.get_response(request)
-        response["Request-Id"] = request_id
         theirs = request.META.get("HTTP_CLIENT_REQUEST_ID", "")
-        if _CLIENT_REQUEST_ID.fullmatch(theirs):
-            response["Client-Request-Id"] = theirs
+        trace = request.META.get("HTTP_TRACEPARENT", "")
+        names = Correlation(
+            request_id,
+            theirs if _CLIENT_REQUEST_ID.fullmatch(theirs) else "",
+            trace if _TRACEPARENT.fullmatch(trace) else "",
+        )
+        with correlated(names):
+            response = self.get_response(request)
+            if names.client_request_id or names.traceparent:
+                path = escape_uri_path(request.path)
+                logger.info("%s %s %s", request.method, path, response.status_code)
+        response["Request-Id"] = request_id
+        if names.client_request_id:
+            response["Client-Request-Id"] = names.client_request_id
+        if names.traceparent:
+            response["traceparent"] = names.traceparent
         return response
 
 

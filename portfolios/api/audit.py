@@ -1,0 +1,65 @@
+"""The audit, as far as it is the caller's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portfolios.api.base import ApiView
+from portfolios.api.listing import Filter, Listing, instant, list_response, page_of
+from portfolios.selectors.audit import audit_list_for_client
+
+_COLUMNS = ("id", "actor", "action", "object_id", "request_id", "client_request_id",
+            "traceparent", "detail", "created_at")  # fmt: skip
+
+
+class AuditEventSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    created_at = serializers.DateTimeField()
+    actor = serializers.CharField(help_text="A key, an OAuth client, an operator or a worker.")
+    action = serializers.CharField()
+    object = serializers.CharField(help_text="The id of what was acted on.")
+    request_id = serializers.CharField(help_text="The Request-Id of the answer; empty: none.")
+    client_request_id = serializers.CharField(help_text="The Client-Request-Id sent; or empty.")
+    traceparent = serializers.CharField(help_text="As sent; or empty.")
+    detail = serializers.DictField()
+
+
+class AuditListView(ApiView):
+    required_scopes = {"GET": "audit:read"}
+    listing = Listing(
+        row=AuditEventSerializer,
+        filters={
+            "object": Filter("object_id"),
+            "actor": Filter("actor"),
+            "action": Filter("action"),
+            "request_id": Filter("request_id"),
+            "client_request_id": Filter("client_request_id"),
+            "created_at": Filter("created_at", instant, ranges=True),
+        },
+        sorts={"position": "id"},
+        default_sort="-position",
+    )
+
+    @extend_schema(operation_id="audit_list", responses=page_of(AuditEventSerializer))
+    def get(self, request: Request) -> Response:
+        """Who did what to which object by which request, the latest first."""
+        rows = audit_list_for_client(self.client).values(*_COLUMNS)
+        return list_response(request, self.listing, rows, _body)
+
+
+def _body(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "created_at": row["created_at"],
+        "actor": row["actor"],
+        "action": row["action"],
+        "object": row["object_id"],
+        "request_id": row["request_id"],
+        "client_request_id": row["client_request_id"],
+        "traceparent": row["traceparent"],
+        "detail": row["detail"],
+    }
