@@ -49,9 +49,8 @@ def dollar_offsets(
         }, Verdict.INCONCLUSIVE  # fmt: skip
     levels, sessions = levels[known], market.block.sessions[rows[known]]
     exposures = np.array([[side.get(pk, 0.0) for pk in series] for side in (item, hedge)])
-    values = levels / levels[-1]
-    fixed = _offset(np.diff(values, axis=0) @ exposures.T, policy)
-    constant = _offset((values[1:] / values[:-1] - 1.0) @ exposures.T, policy)
+    fixed = _offset(np.diff(levels @ (exposures / levels[-1]).T, axis=0), policy)
+    constant = _offset((levels[1:] / levels[:-1] - 1.0) @ exposures.T, policy)
     agree = fixed.cumulative_passes == constant.cumulative_passes
     verdict = Verdict.INCONCLUSIVE
     if agree and fixed.cumulative_passes is not None:

@@ -19,9 +19,9 @@ from analytics.engine.errors import (
 )
 from analytics.engine.hedge.bands import dependence_block
 from analytics.engine.hedge.interval import reduction_intervals
-from analytics.engine.hedge.tail_intervals import resampled_tails, stationary_rows
+from analytics.engine.hedge.tail_intervals import count_stationary_days, resampled_tails
 from analytics.engine.hedge.tails import tail_measures
-from analytics.engine.types import FailureReason, FloatArray, Verdict
+from analytics.engine.types import FailureReason, FloatArray, IntArray, Verdict
 from tests.bench.coverage_hedge import NOMINAL_RANGE, Law, draw
 from tests.bench.coverage_tails import coverage as tails_coverage
 
@@ -251,12 +251,33 @@ def test_tail_bands_agree_with_the_bootstrap_of_arch(bear: Pair) -> None:
     assert shortfall.ci_low > shortfall.value - 4 * shortfall.standard_error
 
 
+def stationary_rows(
+    n_obs: int, n_samples: int, *, mean_block: float, generator: np.random.Generator
+) -> IntArray:
+    """The kernel's oracle: rows of stationary bootstrap samples of the length of the data."""
+    starts = generator.integers(0, n_obs, (n_samples, n_obs))
+    restarts = generator.random((n_samples, n_obs)) < 1.0 / mean_block
+    restarts[:, 0] = True
+    days = np.arange(n_obs)
+    block = np.maximum.accumulate(np.where(restarts, days, 0), axis=1)
+    rows: IntArray = (np.take_along_axis(starts, block, axis=1) + days - block) % n_obs
+    return rows
+
+
+@pytest.mark.parametrize("mean_block", [1.0, 12.5, 500.0])
+def test_counted_days_are_those_of_the_rows(mean_block: float) -> None:
+    counts = np.zeros((40, 500), dtype=np.int16)
+    count_stationary_days(counts, mean_block=mean_block, generator=np.random.default_rng(2))
+    rows = stationary_rows(500, 40, mean_block=mean_block, generator=np.random.default_rng(2))
+    assert np.array_equal(counts, [np.bincount(row, minlength=500) for row in rows])
+
+
 def test_resampled_tails_are_those_of_the_samples(bear: Pair) -> None:
     for rows in (
         stationary_rows(300, 50, mean_block=6.0, generator=np.random.default_rng(3)),
         np.full((1, 300), int(np.argmax(bear[0]))),  # the best day alone: no loss near the tail
     ):
-        counts = np.stack([np.bincount(row, minlength=300) for row in rows])
+        counts = np.stack([np.bincount(row, minlength=300) for row in rows]).astype(np.int16)
         for found, expected in zip(
             resampled_tails(bear[0], counts, 15), tail_measures(bear[0][rows], 15), strict=True
         ):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from analytics.engine.checks import SMALLEST_DEVIATION, at_least, finite, open_unit
@@ -12,11 +14,9 @@ from analytics.engine.errors import InvalidInputError
 from analytics.engine.hedge.bands import dependence_block
 from analytics.engine.hedge.samples import series_pair
 from analytics.engine.hedge.tails import tail_count, tail_measures
-from analytics.engine.types import Estimate, FloatArray, IntArray
+from analytics.engine.types import Estimate, FloatArray
 
-# Columns of the sorted returns in which a resampled tail is looked for, per day of the tail.
-_TAIL_REACH = 6
-# Resampled days of one pass: what is computed of them stays in cache.
+# Drawn in one pass: what is made of them stays in cache.
 _DAYS_AT_ONCE = 1 << 14
 
 
@@ -107,18 +107,11 @@ def tail_reduction_intervals(
         raise InvalidInputError(
             f"mean_block must lie in 1 to {item.size}, got {block}", argument="mean_block"
         )
-    generator = np.random.default_rng(at_least(seed, 0, "seed"))
+    counts = _drawn_days(item.size, n_samples, float(block), at_least(seed, 0, "seed"))
     hedged = item + finite(hedge_notional, "hedge_notional") * hedge
     k = tail_count(item.size, tail_confidence_level)
     both = np.stack([item, hedged])
-    resampled = np.empty((3, 2, n_samples))
-    at_once = max(_DAYS_AT_ONCE // item.size, 1)
-    for first in range(0, n_samples, at_once):
-        part = slice(first, min(first + at_once, n_samples))
-        rows = stationary_rows(item.size, part.stop - first, mean_block=block, generator=generator)
-        counts = _day_counts(rows)
-        for column, returns in enumerate(both):
-            resampled[:, column, part] = resampled_tails(returns, counts, k)
+    resampled = np.stack([resampled_tails(returns, counts, k) for returns in both], axis=1)
     estimates: list[Estimate | None] = []
     for (before, after), (drawn_before, drawn_after), freedom in zip(
         tail_measures(both, k), resampled, _degrees_of_freedom(both, k), strict=True
@@ -167,66 +160,56 @@ def _satterthwaite(influence: FloatArray) -> float:
     return 2.0 * total**2 / float(squares @ squares) if total > 0.0 else float(influence.size - 1)
 
 
-def resampled_tails(
-    returns: FloatArray, counts: IntArray, n_tail: int
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def resampled_tails(returns: FloatArray, counts: NDArray[np.int16], n_tail: int) -> FloatArray:
     """Return `tail_measures` of resampled days, without building the samples.
 
     Parameters
     ----------
     returns : float64 array of shape (n_obs,)
-    counts : int64 array of shape (n_samples, n_obs)
+    counts : int16 array of shape (n_samples, n_obs)
         How often each sample holds each day.
     n_tail : int
 
     Returns
     -------
-    tuple of float64 array of shape (n_samples,)
+    float64 array of shape (3, n_samples)
         Value at risk, expected shortfall, semi-variance.
     """
+    from analytics.engine.hedge.tail_kernels import counted_tails
+
     order = np.argsort(returns)
-    reach = min(_TAIL_REACH * n_tail + 32, returns.size)
-    drawn = np.cumsum(counts[:, order[:reach]], axis=1)
-    if drawn[:, -1].min() < n_tail:
-        reach = returns.size
-        drawn = np.cumsum(counts[:, order], axis=1)
-    worst = returns[order[:reach]]
-    taken = np.diff(np.minimum(drawn, n_tail), axis=1, prepend=0)
-    last = np.argmax(drawn >= n_tail, axis=1)
-    semivariance: FloatArray = counts @ (np.minimum(returns, 0.0) ** 2 / returns.size)
-    return -worst[last], -(taken @ worst) / n_tail, semivariance
+    measures = np.empty((3, counts.shape[0]))
+    counted_tails(counts, order, returns[order], n_tail, measures)
+    return measures
 
 
-def _day_counts(rows: IntArray) -> IntArray:
-    n_samples, n_obs = rows.shape
-    flat = (rows + n_obs * np.arange(n_samples)[:, np.newaxis]).ravel()
-    counts: IntArray = np.bincount(flat, minlength=n_samples * n_obs).reshape(n_samples, n_obs)
+@functools.lru_cache(maxsize=4)
+def _drawn_days(n_obs: int, n_samples: int, mean_block: float, seed: int) -> NDArray[np.int16]:
+    """How often each sample holds each day: the same for all returns of as many days."""
+    generator = np.random.default_rng(seed)
+    counts = np.zeros((n_samples, n_obs), dtype=np.int16)
+    at_once = max(_DAYS_AT_ONCE // n_obs, 1)
+    for first in range(0, n_samples, at_once):
+        part = counts[first : first + at_once]
+        count_stationary_days(part, mean_block=mean_block, generator=generator)
     return counts
 
 
-def stationary_rows(
-    n_obs: int, n_samples: int, *, mean_block: float, generator: np.random.Generator
-) -> IntArray:
-    """Rows of stationary bootstrap samples of the length of the data.
+def count_stationary_days(
+    counts: NDArray[np.int16], *, mean_block: float, generator: np.random.Generator
+) -> None:
+    """Add to each row of `counts` the days of a stationary bootstrap sample of its length.
 
     Parameters
     ----------
-    n_obs, n_samples : int
+    counts : int16 array of shape (n_samples, n_obs)
+        Blocks start anywhere, wrap around the end and have geometric lengths.
     mean_block : float
         1 to n_obs.
     generator : numpy.random.Generator
-
-    Returns
-    -------
-    int64 array of shape (n_samples, n_obs)
-        Blocks start anywhere, wrap around the end and have geometric lengths.
     """
-    starts = generator.integers(0, n_obs, (n_samples, n_obs))
-    restarts = generator.random((n_samples, n_obs)) < 1.0 / mean_block
-    restarts[:, 0] = True
-    days = np.arange(n_obs)
-    # Day and start of the latest block in one number: later blocks have the larger.
-    blocks = np.maximum.accumulate(np.where(restarts, (days << 32) + starts, 0), axis=1)
-    rows: IntArray = (blocks & 0xFFFFFFFF) + days - (blocks >> 32)
-    rows -= n_obs * (rows >= n_obs)
-    return rows
+    from analytics.engine.hedge.tail_kernels import count_days
+
+    starts = generator.integers(0, counts.shape[1], counts.shape)
+    restarts = (generator.random(counts.shape) < 1.0 / mean_block).astype(np.int64)
+    count_days(starts, restarts, counts)
