@@ -138,3 +138,57 @@ WEBHOOK_ENDPOINT_CREATE = _example(
     },
 )
 WEBHOOK_ENDPOINT_UPDATE = _example("Every event", {"event_types": []})
+
+
+#: A file of each kind that a client may send: query, media type and content.
+IMPORTS: dict[str, tuple[str, str, str]] = {
+    "Positions of two dates": (
+        "kind=positions&filename=book.csv",
+        "text/csv",
+        (
+            "portfolio,as_of,instrument,quantity,cost,tags\n"
+            "book-7,2026-11-19,NVDA,12000,101.25,semis\n"
+            "book-7,2026-11-20,NVDA,11500,101.25,semis\n"
+            "book-7,2026-11-20,SOXS,48000,,hedge;short-term\n"
+            "book-7,2026-11-20,CASH.USD,250000.00,,\n"
+        ),
+    ),
+    "Prices as traded": (
+        "kind=prices&filename=NVDA.ndjson",
+        "application/x-ndjson",
+        (
+            '{"date": "2026-11-19", "open": 176.10, "high": 179.5, "low": 175.0, "close": 178.2}\n'
+            '{"date": "2026-11-20", "open": 178.00, "high": 181.0, "low": 177, "close": "180.05"}\n'
+        ),
+    ),
+    "Exchange rates": (
+        "kind=fx_rates&filename=rates.json",
+        "application/json",
+        (
+            '[{"base": "EUR", "quote": "USD", "date": "2026-11-19", "rate": "1.0850"},\n'
+            ' {"base": "EUR", "quote": "USD", "date": "2026-11-20", "rate": "1.0910"}]\n'
+        ),
+    ),
+    "A split and a distribution": (
+        "kind=corporate_actions&filename=actions.csv",
+        "text/csv",
+        (
+            "instrument,ex_date,kind,new_shares,old_shares,amount\n"
+            "NVDA,2024-06-10,split,10,1,\n"
+            "SOXL,2026-09-22,distribution,,,0.0815\n"
+        ),
+    ),
+    "An option chain": (
+        "kind=option_chain&filename=NVDA_2026-11-20.csv",
+        "text/csv",
+        (
+            "expiration,side,strike,bid,ask,iv,open_interest\n"
+            "2026-12-18,call,180,6.10,6.25,0.41,1200\n"
+            "2026-12-18,put,180,5.90,6.05,0.43,900\n"
+        ),
+    ),
+}
+IMPORT_FILES = [
+    OpenApiExample(f"{summary} (?{query})", value=content, media_type=media_type, request_only=True)
+    for summary, (query, media_type, content) in IMPORTS.items()
+]

@@ -6,6 +6,7 @@ import hashlib
 import uuid
 from typing import Any
 
+from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ParseError
@@ -13,12 +14,14 @@ from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portfolios.api import examples
 from portfolios.api.base import ApiView
 from portfolios.api.limits import MAX_UPLOAD_BYTES
 from portfolios.api.listing import (
     Filter,
     Listing,
     boolean,
+    calendar_date,
     list_response,
     one_of,
     page_of,
@@ -27,18 +30,60 @@ from portfolios.api.listing import (
     text,
 )
 from portfolios.api.serializers import ImportProblemSerializer, ImportSerializer
-from portfolios.errors import InvalidRequest, NotFound
-from portfolios.feeds import Kind
+from portfolios.errors import InvalidRequest, NotFound, Refused
+from portfolios.feeds import Kind, columns_of
 from portfolios.identifiers import parse_public_id, public_id
 from portfolios.models import Import, ImportProblem
+from portfolios.selectors.calendars import require_session
 from portfolios.selectors.portfolios import portfolio_get_for_client
 from portfolios.services.audit import audit_record
 from portfolios.services.imports import import_accept
 
+#: What a client may send; the rest is loaded by the operator for all.
+CLIENT_KINDS = (
+    Kind.POSITIONS, Kind.PRICES, Kind.FX_RATES, Kind.CORPORATE_ACTIONS, Kind.SPLITS,
+    Kind.DISTRIBUTIONS, Kind.OPTION_CHAIN,
+)  # fmt: skip
 _COLUMNS = (
     "id", "filename", "kind", "status", "mode", "dry_run", "sha256", "rows_in", "rows_accepted",
     "rows_rejected", "rows_changed", "notes", "created_at", "finished_at",
 )  # fmt: skip
+
+
+PARQUET = "application/vnd.apache.parquet"
+
+
+def _described() -> str:
+    """The operation in the docs: formats, and the columns of each kind."""
+    kinds = []
+    for kind in CLIENT_KINDS:
+        needed, more = columns_of(kind)
+        also = f"; also {', '.join(f'`{name}`' for name in more)}" if more else ""
+        kinds.append(f"- `{kind}`: {', '.join(f'`{name}`' for name in needed)}{also}.")
+    return _DESCRIPTION.format(kinds="\n".join(kinds))
+
+
+_DESCRIPTION = """Send a file, which a worker judges and applies.
+
+The file is the body, or the form field `file`: CSV, NDJSON, a JSON array of objects or Parquet,
+each also through gzip; at most 20 MB, 200 MB unpacked, 100 times its size, 500,000 rows. What the
+bytes are decides, not the name. The same bytes with the same options are the same import.
+
+`mode=atomic` takes all rows or none, `mode=partial` those that are right; a set of positions is
+taken whole or not at all. `dry_run=true` judges and writes nothing. Always
+`rows.in = rows.accepted + rows.rejected`; `/errors` says why, by row: the line of a text file (its
+header counts), the element of a JSON array, the row of a Parquet file, from 1; row 0 is the file.
+
+Columns by kind (in JSON: members), where other names in use are understood too:
+
+{kinds}
+
+Without `kind` the header decides; `positions` must be named, and need the scope `portfolios:write`
+too. Positions: `portfolio` is an id or external id, or the parameter `portfolio`; `as_of` a
+session, or the parameter `as_of`; `tags` are separated by semicolons (in JSON a list). Prices: one
+instrument a file, named by a column `symbol`, by `instrument=` or by the file (`SOXX.csv`).
+Corporate actions: `kind` is `split` or `distribution`, amounts per share as traded. Option chains:
+named `SYMBOL_YYYY-MM-DD.csv` after underlying and day."""
 
 
 class RawFileParser(BaseParser):
@@ -60,6 +105,7 @@ class ImportListView(ApiView):
             "kind": one_of(*Kind),
             "instrument": text,
             "portfolio": text,
+            "as_of": calendar_date,
             "mode": one_of(*Import.Mode.values),
             "dry_run": boolean,
         }
@@ -76,18 +122,22 @@ class ImportListView(ApiView):
 
     @extend_schema(operation_id="imports_list", responses=page_of(ImportSerializer))
     def get(self, request: Request) -> Response:
-        """The client's imports."""
-        rows = Import.objects.filter(client=self.client).values(*_COLUMNS)
-        return list_response(request, self.listing, rows, _body)
+        """The client's imports; those of positions for keys that may read portfolios."""
+        return list_response(request, self.listing, _visible(self).values(*_COLUMNS), _body)
 
     @extend_schema(
         operation_id="imports_create",
-        request={"multipart/form-data": OpenApiTypes.OBJECT, "text/csv": OpenApiTypes.BINARY},
+        description=_described(),
+        examples=examples.IMPORT_FILES,
+        request=dict.fromkeys(
+            ("text/csv", "application/x-ndjson", "application/json", PARQUET, "application/gzip"),
+            OpenApiTypes.BINARY,
+        )
+        | {"multipart/form-data": OpenApiTypes.OBJECT},
         responses={202: ImportSerializer},
     )
     def post(self, request: Request) -> Response:
-        """Send a file as the body or as the form field `file` (at most 20 MB). The same bytes with
-        the same options are the same import."""
+        """Send a file, which a worker judges and applies."""
         options = read_parameters(request, self.parameters["POST"])
         content, filename = _file_of(request)
         filename = options.get("filename") or filename
@@ -98,13 +148,16 @@ class ImportListView(ApiView):
             if "portfolio" in options
             else None
         )
+        kind = options.get("kind", "")
+        _require_positions(self, kind, options)
         imported, created = import_accept(
             client=self.client,
             content=content,
             filename=filename,
-            kind=options.get("kind", ""),
+            kind=kind,
             instrument=options.get("instrument", ""),
             portfolio_id=portfolio.id if portfolio else None,
+            as_of=options.get("as_of"),
             mode=options.get("mode", Import.Mode.ATOMIC),
             dry_run=options.get("dry_run", False),
             request_id=self.request_id,
@@ -160,9 +213,37 @@ class ImportProblemListView(ApiView):
         )
 
 
+def _visible(view: ApiView) -> QuerySet[Import]:
+    """The client's imports. What is wrong with positions quotes them, so such an import is there
+    only for a key that may read portfolios."""
+    rows = Import.objects.filter(client=view.client)
+    return rows if "portfolios:read" in view.key.scopes else rows.exclude(kind=Kind.POSITIONS)
+
+
+def _require_positions(view: ApiView, kind: str, options: dict[str, Any]) -> None:
+    """Positions need the scope of positions too; their options make sense for nothing else."""
+    if kind == Kind.POSITIONS:
+        if "portfolios:write" not in view.key.scopes:
+            raise Refused(
+                "An import of positions needs a key with the scope portfolios:write too.",
+                code="insufficient-scope",
+                context={"required_scope": "portfolios:write"},
+            )
+        if (as_of := options.get("as_of")) is not None:
+            require_session("XNYS", as_of, roll=False)
+        return
+    for name in ("portfolio", "as_of"):
+        if name in options:
+            raise InvalidRequest(
+                f"Query parameter {name!r} goes with kind=positions.",
+                code="bad-parameter",
+                errors=[{"pointer": f"?{name}", "suggestion": ["kind=positions"]}],
+            )
+
+
 def _import_row(view: ApiView, import_id: str) -> dict[str, Any]:
     uid = parse_public_id(Import.ID_PREFIX, import_id)
-    rows = Import.objects.filter(client=view.client, pk=uid or uuid.UUID(int=0)).values(*_COLUMNS)
+    rows = _visible(view).filter(pk=uid or uuid.UUID(int=0)).values(*_COLUMNS)
     found: dict[str, Any] | None = rows.first()
     if found is None:
         raise NotFound("There is no such import.")
@@ -171,7 +252,8 @@ def _import_row(view: ApiView, import_id: str) -> dict[str, Any]:
 
 def _file_of(request: Request) -> tuple[bytes, str]:
     """The bytes and the name, from either form of upload."""
-    if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_UPLOAD_BYTES + 10_000:
+    announced = request.META.get("CONTENT_LENGTH") or ""
+    if announced.isdigit() and int(announced) > MAX_UPLOAD_BYTES + 10_000:
         raise InvalidRequest("An upload holds at most 20 MB.", code="payload-too-large")
     sent = request.data
     if isinstance(sent, bytes):

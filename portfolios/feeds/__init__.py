@@ -5,8 +5,10 @@ a row is accepted as it stands, accepted without a cell that is named, or reject
 """
 
 from portfolios.feeds.actions import distributions_of, splits_of
+from portfolios.feeds.books import ACTION_KINDS, tags_of
+from portfolios.feeds.columns import columns_of
 from portfolios.feeds.hints import Distribution, FeedHints, LeverageHint, Split, StoredSeries
-from portfolios.feeds.reading import kind_of_path, read_file, read_folder
+from portfolios.feeds.reading import kind_of_path, read_file, read_folder, stem_of
 from portfolios.feeds.verdict import (
     Basis,
     BasisChange,
@@ -21,6 +23,7 @@ from portfolios.feeds.verdict import (
 )
 
 __all__ = [
+    "ACTION_KINDS",
     "Basis",
     "BasisChange",
     "Correction",
@@ -36,9 +39,12 @@ __all__ = [
     "SplitSeen",
     "Status",
     "StoredSeries",
+    "columns_of",
     "distributions_of",
     "kind_of_path",
     "read_file",
     "read_folder",
     "splits_of",
+    "stem_of",
+    "tags_of",
 ]

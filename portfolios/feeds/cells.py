@@ -22,6 +22,7 @@ MISSING = pa.array(
 MAX_MAGNITUDE = 1e15  # SOXS shows 2e8 in 2010; nothing real is near this
 MAX_CELL_LENGTH = 40
 _PLAIN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
+_VANISHING = r"([eE]-([3-9][0-9]|[0-9]{3})$)|(\.[0-9]{31})"
 _GROUPED = re.compile(r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$")
 _GROUPED_OTHER = re.compile(r"^[+-]?\d{1,3}(['\u2019 \u00a0\u202f]\d{3})+(\.\d+)?$")
 _COMMA = re.compile(r"^[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+$")
@@ -96,6 +97,9 @@ def parse_numbers(cells: pa.Array, *, decimal_comma: bool = False) -> NumberColu
         huge = np.abs(values) > MAX_MAGNITUDE
     for i in np.flatnonzero(huge).tolist():
         bad[i] = ("out-of-range", f"larger than {MAX_MAGNITUDE:.0e}")
+    tiny = pc.fill_null(pc.match_substring_regex(cells, _VANISHING), fill_value=False)
+    for i in np.flatnonzero(np.asarray(tiny)).tolist():
+        bad.setdefault(i, ("absurd-precision", "more than 30 decimals"))
     if bad:
         mask = np.zeros(len(cells), dtype=bool)
         mask[list(bad)] = True

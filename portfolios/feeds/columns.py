@@ -53,6 +53,37 @@ _LAYOUTS: dict[Kind, tuple[tuple[str, ...], dict[str, str]]] = {
         ("symbol", "quoted_at", "underlying_price"),
         {name: name for name in _SNAPSHOT_NAMES},
     ),
+    Kind.POSITIONS: (
+        ("instrument", "quantity"),
+        {
+            "portfolio": "portfolio portfolio_id book account",
+            "as_of": "as_of date position_date",
+            "instrument": "instrument symbol ticker security isin",
+            "quantity": "quantity qty shares units position amount",
+            "cost": "cost unit_cost cost_per_unit average_cost",
+            "tags": "tags tag",
+        },
+    ),
+    Kind.FX_RATES: (
+        ("base", "quote", "date", "rate"),
+        {
+            "base": "base base_currency from from_currency",
+            "quote": "quote quote_currency to to_currency",
+            "date": "date session day as_of",
+            "rate": "rate fx_rate close price value",
+        },
+    ),
+    Kind.CORPORATE_ACTIONS: (
+        ("instrument", "ex_date", "kind"),
+        {
+            "instrument": "instrument symbol ticker",
+            "ex_date": "ex_date",
+            "kind": "kind type action",
+            "new_shares": "new_shares",
+            "old_shares": "old_shares",
+            "amount": "amount amount_per_share cash_amount",
+        },
+    ),
     Kind.SPLITS: (
         ("ticker", "effective_date", "new_shares", "old_shares"),
         {
@@ -98,6 +129,10 @@ _LAYOUTS: dict[Kind, tuple[tuple[str, ...], dict[str, str]]] = {
 }
 
 
+#: Whose header says too little: a file is of these kinds only if the caller says so.
+_ONLY_ASKED_FOR = frozenset({Kind.POSITIONS})
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """Where the header is and what it means: canonical name -> column positions, in file order."""
@@ -108,6 +143,12 @@ class Header:
     names: list[str]
     columns: dict[str, list[int]]
     ignored: list[str]
+
+
+def columns_of(kind: Kind) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The columns a kind needs, and those it may have too, by the names of this service."""
+    needed, spellings = _LAYOUTS[kind]
+    return needed, tuple(name for name in spellings if name not in needed)
 
 
 def normalized(name: str) -> str:
@@ -128,10 +169,17 @@ def _matched(names: list[str], kind: Kind) -> tuple[dict[str, list[int]], list[s
     return columns, ignored
 
 
-def _header_at(index: int, line: bytes, delimiter: str, only: Kind | None) -> Header | None:
-    names = split_line(line, delimiter)
+def header_of(names: list[str], only: Kind | None) -> Header:
+    """The header of a table whose columns are known by name."""
+    header = _header_of(0, names, ",", only)
+    if header is None:
+        raise _unknown_header(names, 0, only)
+    return header
+
+
+def _header_of(index: int, names: list[str], delimiter: str, only: Kind | None) -> Header | None:
     for kind, (required, _) in _LAYOUTS.items():
-        if only is not None and kind is not only:
+        if kind is not only and (only is not None or kind in _ONLY_ASKED_FOR):
             continue
         columns, ignored = _matched(names, kind)
         if kind is Kind.PRICES:
@@ -161,7 +209,7 @@ def find_header(lines: list[bytes], only: Kind | None) -> Header:
     seen: tuple[int, list[str]] | None = None
     for index, line in enumerate(lines[: PREAMBLE_LINES + 1]):
         for delimiter in delimiter_candidates(line):
-            header = _header_at(index, line, delimiter, only)
+            header = _header_of(index, split_line(line, delimiter), delimiter, only)
             if header is not None:
                 return header
             if seen is None:
@@ -173,7 +221,8 @@ def find_header(lines: list[bytes], only: Kind | None) -> Header:
 
 
 def _unknown_header(names: list[str], row: int, only: Kind | None) -> FeedRefused:
-    kinds = [only] if only else list(reversed(_LAYOUTS))  # prices first among equals
+    # Prices first among equals.
+    kinds = [only] if only else [k for k in reversed(_LAYOUTS) if k not in _ONLY_ASKED_FOR]
     best = max(kinds, key=lambda kind: len(_matched(names, kind)[0]))
     columns, ignored = _matched(names, best)
     missing = [name for name in _LAYOUTS[best][0] if name not in columns]

@@ -1,4 +1,8 @@
-"""Bytes to a table of strings, with caps that keep a hostile file cheap."""
+"""Bytes to a table of strings, with caps that keep a hostile file cheap.
+
+Whatever the format, the outcome is one `RawTable`. What the bytes are decides, not the name: CSV
+and its kin here, JSON in `records`, Parquet in `parquet`; each may come through gzip.
+"""
 
 import codecs
 import csv
@@ -7,6 +11,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -34,7 +39,6 @@ _MAGIC = (
     (b"PK\x05\x06", "zip-archive", "a zip archive"),
     (b"\xd0\xcf\x11\xe0", "spreadsheet", "an old spreadsheet (.xls)"),
     (b"%PDF", "not-csv", "a PDF document"),
-    (b"PAR1", "not-csv", "a Parquet file"),
     (b"BZh", "not-csv", "a bzip2 archive"),
     (b"\xfd7zXZ", "not-csv", "an xz archive"),
     (b"7z\xbc\xaf", "not-csv", "a 7z archive"),
@@ -45,13 +49,27 @@ _MAGIC = (
 _CONTROL = bytes(b for b in range(32) if b not in b"\t\n\r\x1a")
 
 
+class Form(StrEnum):
+    """What the bytes are."""
+
+    CSV = "csv"
+    NDJSON = "ndjson"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
 @dataclass(slots=True)
 class TextFile:
-    """Lines of a decoded file. `lines[i]` is line i + 1 of the file."""
+    """Lines of a decoded file. `lines[i]` is line i + 1 of the file.
+
+    A JSON array and a Parquet file have no lines; all of them is in `body`.
+    """
 
     lines: list[bytes]
     sha256: str
     notes: list[Note]
+    form: Form = Form.CSV
+    body: bytes = b""
 
 
 @dataclass(slots=True)
@@ -86,13 +104,22 @@ def _read_stream(stream: BinaryIO, check_opening: Callable[[list[bytes]], None])
     if not first.strip():
         raise refuse("empty-file", "the file is empty", suggestion="export it again")
     _refuse_known_formats(first)
+    if first.startswith(b"PAR1"):
+        whole = b"".join(_chain(first, chunks))
+        return TextFile([], digest.hexdigest(), notes, Form.PARQUET, whole)
     encoding = _encoding_of(first, notes)
     decoder = codecs.getincrementaldecoder(encoding)("replace") if encoding else None
+    form = Form.CSV
     body = bytearray()
     n_lines = 0
     for number, chunk in enumerate(_chain(first, chunks)):
         text = decoder.decode(chunk).encode() if decoder else chunk
         _refuse_binary(text)
+        if number == 0:
+            form = _form_of(text)
+        if form is Form.JSON:
+            body += text
+            continue
         if len(text) >= MAX_LINE_BYTES and _longest_line_exceeds(text):
             raise refuse(
                 "line-too-long",
@@ -101,7 +128,7 @@ def _read_stream(stream: BinaryIO, check_opening: Callable[[list[bytes]], None])
                 suggestion="send one row per line",
             )
         body += text
-        if number == 0:
+        if number == 0 and form is Form.CSV:
             opening = _lines(bytes(body[: 4 * MAX_LINE_BYTES]).removeprefix(codecs.BOM_UTF8))
             check_opening(opening[: PREAMBLE_LINES + 5])
         n_lines += text.count(b"\n")
@@ -113,9 +140,20 @@ def _read_stream(stream: BinaryIO, check_opening: Callable[[list[bytes]], None])
     if data.startswith(codecs.BOM_UTF8):
         notes.append(Note("byte-order-mark", "byte-order mark skipped"))
         data = data[3:]
+    if form is Form.JSON:
+        return TextFile([], digest.hexdigest(), notes, form, data)
     if b"\r" in data:
         notes.append(Note("line-ends", "line ends CR LF or CR read as line ends"))
-    return TextFile(_lines(data), digest.hexdigest(), notes)
+    return TextFile(_lines(data), digest.hexdigest(), notes, form)
+
+
+def _form_of(opening: bytes) -> Form:
+    """JSON by its first signs; a header may be bracketed, so one sign is not enough."""
+    signs = opening[:1_000].removeprefix(codecs.BOM_UTF8).split()
+    start = b"".join(signs[:2])[:2]
+    if start in (b"[{", b"[]"):
+        return Form.JSON
+    return Form.NDJSON if start in (b'{"', b"{}") else Form.CSV
 
 
 def _lines(data: bytes) -> list[bytes]:
@@ -319,10 +357,11 @@ def _parse(
             quoted_strings_can_be_null=False,
         ),
     )
-    return [_stripped(column.combine_chunks()) for column in table.columns], ragged
+    return [stripped(column.combine_chunks()) for column in table.columns], ragged
 
 
-def _stripped(column: pa.Array) -> pa.Array:
+def stripped(column: pa.Array) -> pa.Array:
+    """Cells without the spaces around them."""
     return pc.utf8_trim(column, characters=_STRIPPED)
 
 

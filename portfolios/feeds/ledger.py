@@ -54,6 +54,11 @@ class Ledger:
         )
         self.kept[index] = False
 
+    def reject_where(self, mask: NDArray[np.bool_], code: str, message: str, column: str) -> None:
+        """Reject the rows that are still kept and in the mask."""
+        for i in np.flatnonzero(mask & self.kept).tolist():
+            self.reject(i, code, message, column=column)
+
     def drop_cell(
         self,
         index: int,

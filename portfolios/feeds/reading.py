@@ -11,11 +11,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from portfolios.feeds import gate
-from portfolios.feeds.columns import Header, find_header
-from portfolios.feeds.decoding import RawTable, TextFile, parse_table, read_text, split_line
+from portfolios.feeds.columns import Header, find_header, header_of
+from portfolios.feeds.decoding import (
+    Form,
+    RawTable,
+    TextFile,
+    parse_table,
+    read_text,
+    split_line,
+)
 from portfolios.feeds.hints import FeedHints
 from portfolios.feeds.ledger import Ledger
+from portfolios.feeds.parquet import read_parquet
 from portfolios.feeds.prices import read_prices
+from portfolios.feeds.records import read_json, read_ndjson
 from portfolios.feeds.sessions import sessions_between
 from portfolios.feeds.tables import read_table
 from portfolios.feeds.verdict import (
@@ -34,6 +43,7 @@ from portfolios.feeds.verdict import (
 )
 
 _NO_HINTS = FeedHints()
+_READERS = {Form.NDJSON: read_ndjson, Form.JSON: read_json, Form.PARQUET: read_parquet}
 
 
 def read_file(source: Path | BinaryIO, *, name: str, hints: FeedHints = _NO_HINTS) -> FileVerdict:
@@ -71,12 +81,19 @@ class _State:
             find_header(lines, hints.kind)
 
         text = self.text = read_text(source, check_opening=check_opening)
-        header = find_header(text.lines, hints.kind)
-        self.kind = header.kind
-        if header.index:
-            text.notes.append(Note("preamble", f"header found in row {header.index + 1}"))
-        skipped = _ticker_rows(text, header, hints)
-        table = self.table = parse_table(text, header.index, header.delimiter, skipped)
+        if text.form is Form.CSV:
+            header = find_header(text.lines, hints.kind)
+            self.kind = header.kind
+            if header.index:
+                text.notes.append(Note("preamble", f"header found in row {header.index + 1}"))
+            skipped = _ticker_rows(text, header, hints)
+            table = self.table = parse_table(text, header.index, header.delimiter, skipped)
+        else:
+            table = self.table = _READERS[text.form](text)
+            if not table.columns and table.rejected:
+                raise FeedRefused(_as_file_problem(table.rejected[0]))
+            header = header_of(table.header, hints.kind)
+            self.kind = header.kind
         if len(table.rejected) > len(table.rows):
             raise FeedRefused(_as_file_problem(table.rejected[0]))
         if not len(table.rows):
@@ -110,6 +127,7 @@ class _State:
             rows_in=len(ledger.rows) + len(table.rejected),
             accepted=ledger.accepted(order),
             rejected_rows=np.sort(rejected),
+            rejected=ledger.accepted(np.flatnonzero(~ledger.kept)),
             problems=tuple(sorted(ledger.problems, key=_file_order)),
             problem_counts=ledger.counts,
             notes=(*text.notes, *ledger.notes),
@@ -241,6 +259,14 @@ def _ticker_rows(text: TextFile, header: Header, hints: FeedHints) -> set[int]:
             Note("second-header-row", f"row {index + 1} is a further header row{named}: skipped")
         )
     return skipped
+
+
+_SUFFIXES = re.compile(r"(\.(csv|tsv|txt|json|ndjson|jsonl|parquet))?(\.gz)?\Z", re.IGNORECASE)
+
+
+def stem_of(name: str) -> str:
+    """A file's name without what says its format: SOXX of SOXX.csv.gz, BRK.B of BRK.B.parquet."""
+    return _SUFFIXES.sub("", PurePath(name).name, count=1)
 
 
 _LOADING_ORDER = (

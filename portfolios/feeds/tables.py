@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from fractions import Fraction
 from pathlib import PurePath
 
 import numpy as np
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from portfolios.feeds import cells
+from portfolios.feeds import books, cells
 from portfolios.feeds.columns import Header
 from portfolios.feeds.decoding import RawTable
 from portfolios.feeds.hints import FeedHints
@@ -20,8 +21,8 @@ from portfolios.feeds.sessions import is_session, zone_of
 from portfolios.feeds.verdict import Kind, refuse
 
 MAX_DISTRIBUTION_SHARE = 0.25  # of the close before; the largest real one in a fund here is 5 %
-MAX_SPLIT_FACTOR = 1000.0
 _TICKER = re.compile(r"^[A-Z0-9][A-Z0-9.\-^/]{0,11}$")
+_CONTRACT = re.compile(r"^[A-Z0-9][A-Z0-9.\-^=/ ]{0,39}\Z")
 _OCC = re.compile(r"^([A-Z0-9.]{1,6})\s*(\d{6})([CP])(\d{8})$")
 
 
@@ -36,6 +37,8 @@ class Layout:
     key: tuple[str, ...]
     check: Callable[[Ledger, FeedHints], None] = field(default=lambda _ledger, _hints: None)
     optional_dates: tuple[str, ...] = ()
+    whole_rows: bool = False
+    """Whether a number that cannot be read costs its row, needed or not."""
 
 
 def read_table(
@@ -100,7 +103,7 @@ def _parsed(
     for n, column in parsed.items():
         for i, (code, message) in column.bad.items():
             value = columns[n][i].as_py()[:80]
-            if ledger.kept[i] and n in layout.needed:
+            if ledger.kept[i] and (n in layout.needed or layout.whole_rows):
                 ledger.reject(i, code, f"{n} {value}: {message}", column=n)
             elif ledger.kept[i]:
                 ledger.drop_cell(i, n, code, message, value=value)
@@ -144,6 +147,7 @@ def _reject_repeated_keys(ledger: Ledger, layout: Layout) -> None:
         if k in ledger.days
         else ledger.text[k].take(pa.array(kept)).to_pylist()
         for k in layout.key
+        if k in ledger.days or k in ledger.text
     ]
     for i, key in zip(kept.tolist(), zip(*parts, strict=True), strict=True):
         keys.setdefault(key, []).append(i)
@@ -178,13 +182,6 @@ def _instrument(kind: Kind, ledger: Ledger, hints: FeedHints, name: str) -> str 
     return None
 
 
-def _reject_where(
-    ledger: Ledger, mask: NDArray[np.bool_], code: str, message: str, column: str
-) -> None:
-    for i in np.flatnonzero(mask & ledger.kept).tolist():
-        ledger.reject(i, code, message, column=column)
-
-
 def _check_tickers(ledger: Ledger, column: str) -> None:
     for i, ticker in enumerate(ledger.text[column].to_pylist()):
         if ledger.kept[i] and not _TICKER.match(ticker or ""):
@@ -195,15 +192,21 @@ def _check_splits(ledger: Ledger, hints: FeedHints) -> None:
     _check_tickers(ledger, "ticker")
     new, old = ledger.values["new_shares"], ledger.values["old_shares"]
     with np.errstate(invalid="ignore", divide="ignore"):
-        _reject_where(
-            ledger, (new <= 0) | (old <= 0), "non-positive", "shares must be positive", "new_shares"
+        ledger.reject_where(
+            (new <= 0) | (old <= 0), "non-positive", "shares must be positive", "new_shares"
         )
         factor = new / old
-        extreme = (factor > MAX_SPLIT_FACTOR) | (factor < 1 / MAX_SPLIT_FACTOR)
-        _reject_where(ledger, extreme, "extreme-split", "a split by more than 1000", "new_shares")
-        _reject_where(
-            ledger, factor == 1, "no-split", "one share for one is no split", "new_shares"
+        texts = (ledger.text[n].to_pylist() for n in ("new_shares", "old_shares"))
+        inexact = [
+            kept and max(Fraction(Fraction(a) / Fraction(b)).as_integer_ratio()) > books.MAX_SHARES
+            for kept, a, b in zip(ledger.kept, *texts, strict=True)
+        ]
+        ledger.reject_where(
+            np.array(inexact, dtype=bool), "bad-ratio", "no ratio of whole shares", "new_shares"
         )
+        extreme = (factor > books.MAX_SPLIT_FACTOR) | (factor < 1 / books.MAX_SPLIT_FACTOR)
+        ledger.reject_where(extreme, "extreme-split", "a split by more than 1000", "new_shares")
+        ledger.reject_where(factor == 1, "no-split", "one share for one is no split", "new_shares")
     for i, kind in enumerate(ledger.text["kind"].to_pylist()):
         if not ledger.kept[i] or kind is None:
             continue
@@ -222,8 +225,8 @@ def _check_splits(ledger: Ledger, hints: FeedHints) -> None:
 
 def _reject_not_sessions(ledger: Ledger, column: str, hints: FeedHints) -> None:
     off = ~is_session(ledger.days[column], hints.calendar) & ~np.isnat(ledger.days[column])
-    _reject_where(
-        ledger, off, "not-a-session", f"{hints.calendar} had no session on this day", column
+    ledger.reject_where(
+        off, "not-a-session", f"{hints.calendar} had no session on this day", column
     )
 
 
@@ -231,8 +234,8 @@ def _check_distributions(ledger: Ledger, hints: FeedHints) -> None:
     _check_tickers(ledger, "ticker")
     amounts = ledger.values["amount_per_share"]
     with np.errstate(invalid="ignore"):
-        _reject_where(
-            ledger, amounts <= 0, "non-positive", "an amount must be positive", "amount_per_share"
+        ledger.reject_where(
+            amounts <= 0, "non-positive", "an amount must be positive", "amount_per_share"
         )
     _reject_not_sessions(ledger, "ex_date", hints)
     tickers = np.array(ledger.text["ticker"].fill_null("").to_pylist(), dtype=object)
@@ -249,8 +252,7 @@ def _check_distributions(ledger: Ledger, hints: FeedHints) -> None:
             too_much = share > MAX_DISTRIBUTION_SHARE
         typical = float(np.nanmedian(share)) if np.isfinite(share).any() else 0.0
         if typical > MAX_DISTRIBUTION_SHARE / 5:
-            _reject_where(
-                ledger,
+            ledger.reject_where(
                 tickers == ticker,
                 "distributions-misscaled",
                 f"the amounts of {ticker} are {typical:.1%} of the close in the middle case: in "
@@ -317,8 +319,7 @@ def _check_rates(ledger: Ledger, _hints: FeedHints) -> None:
 def _check_holdings(ledger: Ledger, _hints: FeedHints) -> None:
     weight = ledger.values["weight_pct"]
     with np.errstate(invalid="ignore"):
-        _reject_where(
-            ledger,
+        ledger.reject_where(
             (weight < -100) | (weight > 100),
             "out-of-range",
             "a weight is -100 to 100 %",
@@ -330,10 +331,10 @@ def _check_holdings(ledger: Ledger, _hints: FeedHints) -> None:
         total = float(weight[rows].sum())
         if total > 105:
             message = f"the weights of {day} sum to {total:.2f} %"
-            _reject_where(ledger, ledger.days["date"] == day, "weights-sum", message, "weight_pct")
+            ledger.reject_where(ledger.days["date"] == day, "weights-sum", message, "weight_pct")
         elif total <= 1.05 and len(rows) > 2:
             message = f"the weights of {day} sum to {total:.4f}: fractions, not per cent"
-            _reject_where(ledger, ledger.days["date"] == day, "wrong-unit", message, "weight_pct")
+            ledger.reject_where(ledger.days["date"] == day, "wrong-unit", message, "weight_pct")
 
 
 def _check_fund_facts(ledger: Ledger, _hints: FeedHints) -> None:
@@ -353,14 +354,10 @@ def _check_fund_facts(ledger: Ledger, _hints: FeedHints) -> None:
 def _check_chain(ledger: Ledger, _hints: FeedHints) -> None:
     v = ledger.values
     with np.errstate(invalid="ignore"):
-        _reject_where(
-            ledger, v["strike"] <= 0, "non-positive", "a strike must be positive", "strike"
-        )
-        _reject_where(ledger, v["bid"] > v["ask"], "crossed-quote", "bid is above ask", "bid")
+        ledger.reject_where(v["strike"] <= 0, "non-positive", "a strike must be positive", "strike")
+        ledger.reject_where(v["bid"] > v["ask"], "crossed-quote", "bid is above ask", "bid")
         for name in ("bid", "ask"):
-            _reject_where(
-                ledger, v[name] < 0, "negative-price", "a quote can not be negative", name
-            )
+            ledger.reject_where(v[name] < 0, "negative-price", "a quote can not be negative", name)
         for name in ("last", "volume", "open_interest", "iv", "gamma", "vega"):
             for i in np.flatnonzero((v[name] < 0) & ledger.kept).tolist():
                 ledger.drop_cell(i, name, "negative-value", f"{name} can not be negative")
@@ -386,12 +383,19 @@ def _check_contracts(ledger: Ledger) -> None:
             continue
         match = _OCC.match(contract or "")
         if match is None:
+            if contract is not None and not _CONTRACT.match(contract):
+                ledger.reject(i, "bad-contract", "not the name of a contract", column="contract")
             continue
         root, expiry, side, strike = match.groups()
         roots.add(root)
-        day = np.datetime64(cells.day_of(expiry, "%y%m%d").date())
+        try:
+            same_day = bool(
+                np.datetime64(cells.day_of(expiry, "%y%m%d").date()) == ledger.days["expiration"][i]
+            )
+        except ValueError:
+            same_day = False
         stated = abs(int(strike) / 1000 - ledger.values["strike"][i]) < 5e-4
-        if day != ledger.days["expiration"][i] or side.lower() != sides[i] or not stated:
+        if not same_day or side.lower() != sides[i] or not stated:
             ledger.reject(
                 i,
                 "contract-contradicts",
@@ -411,7 +415,7 @@ def _check_snapshots(ledger: Ledger, _hints: FeedHints) -> None:
     _check_tickers(ledger, "symbol")
     with np.errstate(invalid="ignore"):
         bad = ledger.values["underlying_price"] <= 0
-    _reject_where(ledger, bad, "non-positive", "a price must be positive", "underlying_price")
+    ledger.reject_where(bad, "non-positive", "a price must be positive", "underlying_price")
     for i, text in enumerate(ledger.text["quoted_at"].to_pylist()):
         if not ledger.kept[i]:
             continue
@@ -429,6 +433,34 @@ _CHAIN_NUMBERS = (
     "theta", "vega",
 )  # fmt: skip
 LAYOUTS = {
+    Kind.POSITIONS: Layout(
+        (),
+        ("portfolio", "instrument", "tags"),
+        ("quantity", "cost"),
+        ("instrument", "quantity"),
+        ("portfolio", "as_of", "instrument"),
+        books.check_positions,
+        ("as_of",),
+        whole_rows=True,
+    ),
+    Kind.FX_RATES: Layout(
+        ("date",),
+        ("base", "quote"),
+        ("rate",),
+        ("base", "quote", "date", "rate"),
+        ("base", "quote", "date"),
+        books.check_fx_rates,
+        whole_rows=True,
+    ),
+    Kind.CORPORATE_ACTIONS: Layout(
+        ("ex_date",),
+        ("instrument", "kind"),
+        ("new_shares", "old_shares", "amount"),
+        ("instrument", "ex_date", "kind"),
+        ("instrument", "ex_date", "kind"),
+        books.check_corporate_actions,
+        whole_rows=True,
+    ),
     Kind.SPLITS: Layout(
         ("effective_date",),
         ("ticker", "kind", "how_known"),

@@ -1,7 +1,10 @@
 """What a feed file turned out to be: the verdict, its accepted rows and its problems."""
 
+from __future__ import annotations
+
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 
@@ -12,6 +15,9 @@ from numpy.typing import NDArray
 
 class Kind(StrEnum):
     PRICES = "prices"
+    POSITIONS = "positions"
+    FX_RATES = "fx_rates"
+    CORPORATE_ACTIONS = "corporate_actions"
     SPLITS = "splits"
     DISTRIBUTIONS = "distributions"
     RATES = "rates"
@@ -45,7 +51,8 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """One defect. `row` counts lines of the file from 1, header included; None: no one line."""
+    """One defect. `row` counts from 1: lines of a text file, the header's included, elements of a
+    JSON array, rows of a Parquet file. None: no one row."""
 
     row: int | None
     column: str | None
@@ -114,6 +121,8 @@ class FileVerdict:
     rows_in: int
     accepted: pa.Table
     rejected_rows: NDArray[np.int64]
+    rejected: pa.Table | None = None
+    """Columns as of `accepted`, of the rejected rows that could be read."""
     problems: tuple[RowProblem, ...] = ()
     problem_counts: Counter[str] = field(default_factory=Counter)
     notes: tuple[Note, ...] = ()
@@ -136,6 +145,34 @@ class FileVerdict:
     @property
     def file_problems(self) -> tuple[RowProblem, ...]:
         return tuple(p for p in self.problems if p.effect is Effect.FILE)
+
+    def rejecting(self, problems: Sequence[RowProblem]) -> FileVerdict:
+        """The same verdict with the rows of these problems rejected too."""
+        bad = np.array(sorted({p.row for p in problems if p.row is not None}), dtype=np.int64)
+        rows = np.asarray(self.accepted["row"], dtype=np.int64)
+        stays = ~np.isin(rows, bad)
+        return replace(
+            self,
+            status=Status.ACCEPTED_WITH_QUARANTINE,
+            accepted=self.accepted.filter(pa.array(stays)),
+            numbers={name: values[stays] for name, values in self.numbers.items()},
+            rejected_rows=np.sort(np.concatenate((self.rejected_rows, rows[~stays]))),
+            problems=(*self.problems, *problems)[:MAX_PROBLEMS],
+            problem_counts=self.problem_counts + Counter(p.code for p in problems),
+        )
+
+    def refusing(self, problem: RowProblem) -> FileVerdict:
+        """The same verdict with all rows rejected for a reason of the file."""
+        rows = np.asarray(self.accepted["row"], dtype=np.int64)
+        return replace(
+            self,
+            status=Status.REFUSED,
+            accepted=self.accepted.slice(0, 0),
+            numbers={},
+            rejected_rows=np.sort(np.concatenate((self.rejected_rows, rows))),
+            problems=(problem, *self.problems)[:MAX_PROBLEMS],
+            problem_counts=self.problem_counts + Counter([problem.code]),
+        )
 
     @property
     def codes(self) -> frozenset[str]:

@@ -33,6 +33,7 @@ class Import(LeasedJob):
     kind = models.CharField(max_length=30, blank=True)
     instrument_symbol = models.CharField(max_length=40, blank=True)
     portfolio_id = models.UUIDField(null=True, blank=True)
+    as_of = models.DateField(null=True, blank=True, help_text="Of positions without a date.")
     filename = models.CharField(max_length=255)
     sha256 = models.CharField(max_length=64)
     fingerprint = models.CharField(

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 from django.db.models import Q
 from numpy.typing import NDArray
 
-from portfolios.feeds import Distribution, FeedHints, Kind, LeverageHint, Split, StoredSeries
+from portfolios.feeds import (
+    Distribution,
+    FeedHints,
+    Kind,
+    LeverageHint,
+    Split,
+    StoredSeries,
+    stem_of,
+)
 from portfolios.models import Client, CorporateAction, Instrument, LeverageTerms, Price
 
 
@@ -37,8 +44,7 @@ def hints_for(*, client: Client | None, filename: str, kind: Kind | None, symbol
 
 def symbol_in(filename: str) -> str:
     """The instrument a file is named after: SOXX.csv, SOXX_month_end.csv, SOXX_export.csv.gz."""
-    stem = Path(filename).name.removesuffix(".gz").removesuffix(".csv")
-    return stem.split("_")[0].upper()
+    return stem_of(filename).split("_")[0].upper()
 
 
 def instrument_named(client: Client | None, symbol: str) -> Instrument | None:

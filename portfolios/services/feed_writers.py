@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -13,18 +13,29 @@ from typing import Any
 import numpy as np
 
 from portfolios.errors import InvalidRequest
-from portfolios.feeds import Basis, BasisChange, FileVerdict, Kind, Split
+from portfolios.feeds import (
+    ACTION_KINDS,
+    Basis,
+    BasisChange,
+    FileVerdict,
+    Kind,
+    Split,
+    stem_of,
+)
 from portfolios.models import (
     Client,
     CorporateAction,
     FundFact,
     FundHolding,
+    FxRate,
+    Import,
     Instrument,
     OptionQuote,
     OptionTerms,
     Price,
     RateObservation,
 )
+from portfolios.services.client_rows import Prepared
 from portfolios.services.facts import facts_append
 from portfolios.services.feed_hints import (
     instrument_named,
@@ -33,6 +44,7 @@ from portfolios.services.feed_hints import (
     symbol_in,
     traded_factor,
 )
+from portfolios.services.positions import Book, position_sets_put
 
 #: Underlying, time of the quotes, stated price of the underlying.
 Snapshot = tuple[str, datetime, Decimal | None]
@@ -65,8 +77,10 @@ class Target:
     create_missing: bool
     is_synthetic: bool
     snapshots: Mapping[str, Snapshot] = field(default_factory=dict)
-
     known: dict[str, Instrument] = field(default_factory=dict)
+    books: Sequence[Book] = ()
+    actor: str = ""
+    request_id: str = ""
 
     @property
     def client_id(self) -> uuid.UUID | None:
@@ -93,18 +107,28 @@ class Target:
 
 
 def write(
-    verdict: FileVerdict,
+    prepared: Prepared,
+    imported: Import,
     *,
-    client: Client | None,
-    source: str,
     create_missing: bool = False,
     is_synthetic: bool = False,
     snapshots: Mapping[str, Snapshot] | None = None,
 ) -> int:
     """Append what a verdict accepted; the number of rows that changed something."""
+    verdict = prepared.verdict
     if verdict.kind is None or verdict.rows_accepted == 0:
         return 0
-    target = Target(client, source, create_missing, is_synthetic, snapshots or {})
+    target = Target(
+        imported.client,
+        imported.filename,
+        create_missing,
+        is_synthetic,
+        snapshots or {},
+        dict(prepared.instruments),
+        prepared.books,
+        actor=f"import:{imported.public_id}",
+        request_id=imported.request_id,
+    )
     return _WRITERS[verdict.kind](verdict, target)
 
 
@@ -258,6 +282,56 @@ def _write_distributions(verdict: FileVerdict, target: Target) -> int:
     ).changed
 
 
+def _write_corporate_actions(verdict: FileVerdict, target: Target) -> int:
+    columns = _columns(verdict)
+
+    def actions() -> Iterator[tuple[Any, ...]]:
+        names = ("instrument", "ex_date", "kind", "new_shares", "old_shares", "amount")
+        for name, day, kind, new, old, amount in zip(*(columns[n] for n in names), strict=True):
+            instrument = target.instrument(name, kind=Instrument.Kind.EQUITY)
+            action = ACTION_KINDS[kind.strip().lower()]
+            ratio: tuple[int | None, int | None] = (None, None)
+            if action == CorporateAction.Kind.SPLIT:
+                ratio = (Fraction(new) / Fraction(old)).as_integer_ratio()
+            yield instrument.id, day, action, *ratio, amount
+
+    return facts_append(
+        CorporateAction,
+        client_id=target.client_id,
+        keys=("instrument_id", "ex_date", "kind"),
+        values=("new_shares", "old_shares", "amount"),
+        rows=actions(),
+        source=target.source,
+    ).changed
+
+
+def _write_fx_rates(verdict: FileVerdict, target: Target) -> int:
+    columns = _columns(verdict)
+    return facts_append(
+        FxRate,
+        client_id=target.client_id,
+        keys=("base", "quote", "session"),
+        values=("rate",),
+        rows=zip(*(columns[n] for n in ("base", "quote", "date", "rate")), strict=True),
+        source=target.source,
+    ).changed
+
+
+def _write_positions(_verdict: FileVerdict, target: Target) -> int:
+    if target.client is None:
+        raise InvalidRequest("Positions belong to a client.", code="kind-not-importable")
+    outcomes = position_sets_put(
+        client=target.client,
+        books=target.books,
+        instruments=target.known,
+        source=target.source[:100],
+        actor=target.actor,
+        request_id=target.request_id,
+    )
+    pairs = zip(target.books, outcomes, strict=True)
+    return sum(len(book.positions) for book, (_, is_new) in pairs if is_new)
+
+
 def _write_rates(verdict: FileVerdict, target: Target) -> int:
     columns = _columns(verdict)
 
@@ -328,7 +402,7 @@ def _write_option_chain(verdict: FileVerdict, target: Target) -> int:
     """Contracts that are new become instruments; every quote is kept with the time it was taken."""
     underlying_symbol, quoted_at, underlying_price = _snapshot_of(verdict, target)
     underlying = target.instrument(underlying_symbol, kind=Instrument.Kind.EQUITY)
-    records = _records(verdict)
+    records = [_contract(row, underlying) for row in _records(verdict)]
     contracts = _contracts(records, underlying, target)
     return facts_append(
         OptionQuote,
@@ -346,6 +420,16 @@ def _write_option_chain(verdict: FileVerdict, target: Target) -> int:
         ),
         source=target.source,
     ).changed
+
+
+def _contract(row: dict[str, Any], underlying: Instrument) -> dict[str, Any]:
+    """The row with its side in full, and with the contract's standard name where it has none."""
+    right = OptionTerms.Right.CALL if row["side"][:1] in "cC" else OptionTerms.Right.PUT
+    name = row["contract"]
+    if name is None:
+        mills = int(Decimal(row["strike"]) * 1000)
+        name = f"{underlying.symbol}{row['expiration']:%y%m%d}{right[0].upper()}{mills:08d}"
+    return {**row, "side": right, "contract": name}
 
 
 def _contracts(
@@ -391,7 +475,7 @@ def _contracts(
 
 def _snapshot_of(verdict: FileVerdict, target: Target) -> Snapshot:
     """Underlying, time and stated price of a chain: from its snapshots file, else from its name."""
-    stem = verdict.name.removesuffix(".gz").removesuffix(".csv")
+    stem = stem_of(verdict.name)
     if stem in target.snapshots:
         return target.snapshots[stem]
     symbol, _, day = stem.partition("_")
@@ -442,6 +526,9 @@ def _all_null(values: list[Any] | None) -> bool:
 
 _WRITERS: dict[Kind, Callable[[FileVerdict, Target], int]] = {
     Kind.PRICES: _write_prices,
+    Kind.POSITIONS: _write_positions,
+    Kind.FX_RATES: _write_fx_rates,
+    Kind.CORPORATE_ACTIONS: _write_corporate_actions,
     Kind.SPLITS: _write_splits,
     Kind.DISTRIBUTIONS: _write_distributions,
     Kind.RATES: _write_rates,

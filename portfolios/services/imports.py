@@ -10,7 +10,9 @@ import hashlib
 import io
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,19 @@ from django.db.models.functions import Now
 
 from portfolios import leases
 from portfolios.errors import DomainError, InvalidRequest
-from portfolios.feeds import FileVerdict, Kind, Status, read_file, read_folder
+from portfolios.feeds import (
+    Effect,
+    FileVerdict,
+    Kind,
+    RowProblem,
+    Status,
+    read_file,
+    read_folder,
+)
 from portfolios.hints import wake_workers
 from portfolios.models import Client, Import, ImportProblem, LeverageTerms
 from portfolios.services import feed_hints, feed_writers
+from portfolios.services.client_rows import Prepared, against_facts
 from portfolios.services.data_version import data_version_bump
 from portfolios.services.events import event_record
 from portfolios.services.feed_writers import Snapshot
@@ -50,6 +61,7 @@ def import_accept(
     kind: str = "",
     instrument: str = "",
     portfolio_id: uuid.UUID | None = None,
+    as_of: date | None = None,
     mode: str = Import.Mode.ATOMIC,
     dry_run: bool = False,
     request_id: str = "",
@@ -61,6 +73,8 @@ def import_accept(
     name = Path(filename).name[:255]
     sha256 = hashlib.sha256(content).hexdigest()
     options = [sha256, name, kind, instrument, str(portfolio_id), mode, str(dry_run)]
+    if as_of is not None:
+        options.append(as_of.isoformat())
     fingerprint = hashlib.sha256("\n".join(options).encode()).hexdigest()
     _one_at_a_time(client, fingerprint)
     same = Import.objects.filter(client=client, fingerprint=fingerprint)
@@ -77,6 +91,7 @@ def import_accept(
         kind=kind,
         instrument_symbol=instrument,
         portfolio_id=portfolio_id,
+        as_of=as_of,
         mode=mode,
         dry_run=dry_run,
         request_id=request_id,
@@ -93,21 +108,49 @@ def _one_at_a_time(client: Client | None, fingerprint: str) -> None:
 
 
 def import_perform(import_id: uuid.UUID) -> bool:
-    """Claim an accepted import, judge it and apply it; False where there was nothing to do."""
+    """Claim an accepted import, judge it and apply it; False where there was nothing to do.
+
+    Each stage is committed as it begins, so that a poll sees it. What was written belongs to the
+    last transaction with the end of the job: a worker that dies leaves nothing but its lease, and
+    the next one begins anew.
+    """
     with operator_scope():
         token = leases.claim(Import, import_id)
     if token is None:
         return False
     with operator_scope():
         imported = Import.objects.select_related("client").get(pk=import_id)
-        Import.objects.filter(pk=import_id, token=token).update(status=Import.Status.VALIDATING)
-    scope = client_scope(imported.client.id) if imported.client else operator_scope()
-    with leases.heartbeat(Import, import_id, token), scope:
-        verdict = _judge(imported, bytes(imported.content or b""))
-        if leases.finish(Import, import_id, token):
-            _settle(imported, verdict)
-            import_tell(imported)
+    client = imported.client
+
+    def scope() -> AbstractContextManager[object]:
+        return client_scope(client.id) if client else operator_scope()
+
+    with leases.heartbeat(Import, import_id, token):
+        _enter(imported, token, Import.Status.VALIDATING)
+        with scope():
+            prepared = _judge(imported, bytes(imported.content or b""))
+        verdict = prepared.verdict
+        if not _is_refused(imported, verdict):
+            counts = {
+                "rows_in": verdict.rows_in,
+                "rows_accepted": verdict.rows_accepted,
+                "rows_rejected": verdict.rows_rejected,
+            }
+            _enter(imported, token, Import.Status.READY, **counts)
+            _enter(imported, token, Import.Status.APPLYING)
+        with scope():
+            if leases.finish(Import, import_id, token):
+                _settle(imported, prepared)
+                import_tell(imported)
     return True
+
+
+def _enter(imported: Import, token: int, status: str, **counts: int) -> None:
+    """Show the stage, unless the lease was lost: then whoever has it shows theirs."""
+    with operator_scope():
+        Import.objects.filter(pk=imported.pk, token=token, state=Import.State.RUNNING).update(
+            status=status, **counts
+        )
 
 
 def import_tell(imported: Import) -> None:
@@ -141,11 +184,11 @@ def import_file(
             mode=Import.Mode.PARTIAL,
             state=Import.State.DONE,
         )
-        verdict = _judge(imported, content)
+        prepared = _judge(imported, content)
         _settle(
-            imported, verdict, create_missing=True, is_synthetic=is_synthetic, snapshots=snapshots
+            imported, prepared, create_missing=True, is_synthetic=is_synthetic, snapshots=snapshots
         )
-    return FileOutcome(path=path, imported=imported, verdict=verdict)
+    return FileOutcome(path=path, imported=imported, verdict=prepared.verdict)
 
 
 def import_folder(
@@ -183,44 +226,49 @@ def import_folder(
     return outcomes
 
 
-def _judge(imported: Import, content: bytes) -> FileVerdict:
+def _judge(imported: Import, content: bytes) -> Prepared:
     hints = feed_hints.hints_for(
         client=imported.client,
         filename=imported.filename,
         kind=Kind(imported.kind) if imported.kind else None,
         symbol=imported.instrument_symbol,
     )
-    return read_file(io.BytesIO(content), name=imported.filename, hints=hints)
+    verdict = read_file(io.BytesIO(content), name=imported.filename, hints=hints)
+    try:
+        return against_facts(imported, verdict)
+    except DomainError as error:
+        problem = RowProblem(None, None, error.code, None, error.message, effect=Effect.FILE)
+        return Prepared(verdict.refusing(problem))
 
 
-def _settle(imported: Import, verdict: FileVerdict, **options: Any) -> None:
+def _settle(imported: Import, prepared: Prepared, **options: Any) -> None:
     """Apply a judged file, or keep the reason why the facts do not take what the gate let pass:
     an instrument that is not on file, an adjusted history that contradicts the one there."""
     try:
         with transaction.atomic():
-            _apply(imported, verdict, **options)
+            _apply(imported, prepared, **options)
     except DomainError as error:
-        _refuse(imported, verdict, error)
+        _refuse(imported, prepared.verdict, error)
 
 
 def _apply(
     imported: Import,
-    verdict: FileVerdict,
+    prepared: Prepared,
     *,
     create_missing: bool = False,
     is_synthetic: bool = False,
     snapshots: Mapping[str, Snapshot] | None = None,
 ) -> None:
     """Write a judged file and its verdict, in the caller's transaction."""
+    verdict = prepared.verdict
     refused = _is_refused(imported, verdict)
     changed = 0
     if not refused:
         # A dry run writes too, so that it finds what only writing finds, and takes it back.
         with transaction.atomic():
             changed = feed_writers.write(
-                verdict,
-                client=imported.client,
-                source=imported.filename,
+                prepared,
+                imported,
                 create_missing=create_missing,
                 is_synthetic=is_synthetic,
                 snapshots=snapshots,
@@ -228,7 +276,7 @@ def _apply(
             if imported.dry_run:
                 changed = 0
                 transaction.set_rollback(True)
-    if changed:
+    if changed and verdict.kind is not Kind.POSITIONS:
         data_version_bump(imported.client)
     # A refused or atomic file gives nothing: all of its rows count as rejected.
     accepted = 0 if refused else verdict.rows_accepted
@@ -304,4 +352,5 @@ def _is_refused(imported: Import, verdict: FileVerdict) -> bool:
     basis is unknown: their rows are fine among themselves and would make a jump on file."""
     in_unknown_basis = verdict.basis_change is not None and not verdict.basis_change.explained
     misses_a_row = imported.mode == Import.Mode.ATOMIC and verdict.rows_rejected > 0
-    return verdict.status is Status.REFUSED or in_unknown_basis or misses_a_row
+    nothing_left = verdict.rows_accepted == 0
+    return verdict.status is Status.REFUSED or nothing_left or in_unknown_basis or misses_a_row

@@ -38,14 +38,21 @@ def instruments_named(
     Raises InvalidRequest (unknown-instrument) with suggestions.
     """
     names = list(dict.fromkeys(names))
+    found = instruments_known(client, names)
+    unknown = [name for name in names if name not in found]
+    if unknown:
+        raise unknown_instruments(client, unknown, known=len(found), pointers=pointers)
+    return found
+
+
+def instruments_known(client: Client, names: Iterable[str]) -> dict[str, Instrument]:
+    """The instruments of those names that are known, cash of a currency among them."""
+    names = list(dict.fromkeys(names))
     found = instrument_find(client, names)
     for name in names:
         match = _CASH.fullmatch(name)
         if name not in found and match and match[1] in CURRENCIES:
             found[name] = cash_instrument(match[1])
-    unknown = [name for name in names if name not in found]
-    if unknown:
-        raise unknown_instruments(client, unknown, known=len(found), pointers=pointers)
     return found
 
 

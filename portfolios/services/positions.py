@@ -137,7 +137,7 @@ def position_sets_put(
     if superseded:
         PositionSet.objects.filter(client=client, pk__in=superseded).update(superseded_at=now)
     PositionSet.objects.bulk_create(made for made, is_new in outcomes if is_new)
-    Position.objects.bulk_create(positions)
+    Position.objects.bulk_create(positions, batch_size=5_000)
     return outcomes
 
 

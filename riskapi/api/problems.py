@@ -101,6 +101,7 @@ _TYPES = (
     ProblemType("quote-time-unknown", 422, "Quotes without a time", "Name the file SYMBOL_YYYY-MM-DD.csv, or send a snapshots.csv with it."),
     ProblemType("kind-not-importable", 422, "Kind of file not importable", "Shared reference data is loaded by the operator."),
     ProblemType("total-return-basis-conflict", 422, "Another total-return history", "Upload the whole history of the instrument."),
+    ProblemType("too-many-sets", 422, "Too many sets of positions", "Split the file: at most 1,000 portfolios and dates go into one."),
     ProblemType("export-too-large", 422, "Too much for a file", "Narrow the list by the filters in `suggestion`, or take another format."),
     ProblemType("market-data-missing", 422, "Market data missing", "Load the prices, rates or terms named, and ask again."),
     ProblemType("too-many-keys", 409, "Two live keys of this name", "Revoke one of them, or give the new key another name."),

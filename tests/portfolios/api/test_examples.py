@@ -7,7 +7,9 @@ from drf_spectacular.utils import OpenApiExample
 from pytest_django import Settings
 
 from portfolios.api import examples
-from portfolios.models import Instrument
+from portfolios.api.imports import CLIENT_KINDS
+from portfolios.models import Import, Instrument
+from portfolios.services.imports import import_perform
 from portfolios.tenancy import operator_scope
 from tests.callers import Caller
 
@@ -73,3 +75,26 @@ def test_market_examples(
 ) -> None:
     answer = caller.post(f"/v1/{path}", example[0].value)
     assert (answer.status, answer.body["new"]) == (200, count)
+
+
+@pytest.mark.parametrize("summary", examples.IMPORTS)
+def test_import_examples(caller: Caller, portfolio: str, summary: str) -> None:
+    query, media_type, content = examples.IMPORTS[summary]
+    sent = caller.post(
+        f"/v1/imports?{query}", raw=content.encode(), content_type=media_type, Idempotency_Key="k"
+    )
+    assert sent.status == 202, sent.body
+    with operator_scope():
+        import_id = Import.objects.get().pk
+    assert import_perform(import_id)
+    done = caller.get(sent.headers["Location"]).body
+    assert done["status"] == "done", caller.get(f"{sent.headers['Location']}/errors").body
+    assert done["rows"]["in"] == done["rows"]["changed"] > 1
+
+
+def test_the_schema_names_the_columns_of_every_kind(caller: Caller) -> None:
+    document = caller.get("/v1/openapi.json").body
+    told = document["paths"]["/v1/imports"]["post"]["description"]
+    for kind in CLIENT_KINDS:
+        assert f"`{kind}`: `" in told
+    assert "`instrument`, `quantity`; also `portfolio`, `as_of`, `cost`, `tags`" in told

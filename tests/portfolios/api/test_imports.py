@@ -112,5 +112,48 @@ def test_outsider_sees_nothing_of_it(caller: Caller, outsider: Caller, market: M
     assert len(caller.get("/v1/imports").body["data"]) == 1
 
 
+POSITIONS = b"portfolio,as_of,instrument,quantity\nb7,2026-11-20,NVDA,5\nb7,2026-11-20,NVDX,5\n"
+
+
+def test_positions_are_refused_by_row_with_suggestions(caller: Caller, market: Market) -> None:
+    caller.post("/v1/portfolios", {"name": "Book", "external_id": "b7"})
+    path = _send(caller, POSITIONS, "filename=b.csv&kind=positions").headers["Location"]
+    with operator_scope():
+        import_id = Import.objects.get().id
+    assert import_perform(import_id)
+    body = caller.get(path).body
+    assert body["status"] == "refused"
+    assert body["rows"] == {"in": 2, "accepted": 0, "rejected": 2, "changed": 0}
+    problem = next(p for p in caller.get(f"{path}/errors").body["data"] if p["row"] == 3)
+    assert (problem["column"], problem["code"]) == ("instrument", "unknown-instrument")
+    assert (problem["value"], problem["suggestion"]) == ("NVDX", "NVDA")
+
+
+def test_positions_are_seen_and_sent_by_keys_for_portfolios_alone(
+    caller: Caller, market: Market
+) -> None:
+    path = _send(caller, POSITIONS, "filename=b.csv&kind=positions").headers["Location"]
+    desk = caller.with_key(scopes=["prices:read", "prices:write"])
+    refused = _send(desk, POSITIONS, "filename=b.csv&kind=positions", key="k2")
+    assert refused.body["required_scope"] == "portfolios:write"
+    assert desk.get(path).code == "not-found"
+    assert desk.get(f"{path}/errors").code == "not-found"
+    assert desk.get("/v1/imports").body["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("as_of=2026-11-20", "bad-parameter"),
+        ("kind=positions&as_of=2026-11-21", "not-a-session"),
+        ("kind=positions&as_of=soon", "bad-parameter"),
+    ],
+)
+def test_date_of_positions_is_checked_at_the_door(caller: Caller, query: str, code: str) -> None:
+    assert _send(caller, POSITIONS, f"filename=b.csv&{query}").code == code
+    with operator_scope():
+        assert not Import.objects.exists()
+
+
 def test_read_only_key_cannot_send(reader: Caller) -> None:
     assert _send(reader).code == "insufficient-scope"
