@@ -157,6 +157,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "RunKind": "analytics.models.Run.Kind",
         "RunStatus": "analytics.models.Run.Status",
         "ResultStatus": "analytics.models.Result.Status",
+        "ReportState": "analytics.models.Report.State",
+        "PolicyState": ("pending_approval", "approved", "rejected", "default"),
         "BetaDetail": ("gamma_ladder", "moving_beta"),
         "BootstrapDetail": ("bootstrap",),
     },

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Protocol
 from analytics.calculations.inputs import Book, Market, Requirements
 from analytics.calculations.outputs import Json, Outcome
 from portfolios.errors import InvalidRequest
-from portfolios.models import Client, Instrument, Portfolio
+from portfolios.models import Client, Instrument, Policy, Portfolio
 from portfolios.selectors.instruments import instrument_resolve
 
 MIN_OBS = 60
@@ -90,6 +90,55 @@ class Measure(Protocol):
 
     def compute(self, market: Market, requests: Sequence[Request]) -> list[Outcome]:
         """One outcome per request, all in one pass over the panel."""
+
+
+#: Parameters that a portfolio's policy gives where a request does not, by kind.
+_FROM_POLICY: dict[str, dict[str, str]] = {
+    "semiconductor-beta": {
+        "benchmark": "benchmark",
+        "window": "window",
+        "on_stale": "on_stale",
+        "max_price_age_sessions": "max_price_age_sessions",
+    },
+    "hedge-effectiveness": {
+        "window": "window",
+        "on_stale": "on_stale",
+        "max_price_age_sessions": "max_price_age_sessions",
+        "coverage_band": "coverage_band",
+        "policy": "effectiveness_policy",
+    },
+    # Its window is a length of history for quantiles, not of a regression.
+    "tail-risk": {
+        "on_stale": "on_stale",
+        "max_price_age_sessions": "max_price_age_sessions",
+    },
+    "hedge-comparison": {"underlying": "benchmark"},
+}
+
+
+def under_policy(measure: Measure, policy: Policy | None, given: Mapping[str, Any]) -> Json:
+    """The parameters of a unit, with the policy's where it names none; raises InvalidRequest where
+    the policy is pinned to another version of the method."""
+    asked = {name: value for name, value in given.items() if value is not None}
+    if policy is None:
+        return asked
+    settings = {**policy.settings, **policy.settings.get("thresholds", {})}
+    pinned = settings.get("method_versions", {}).get(measure.kind)
+    if pinned not in (None, measure.method_version):
+        raise InvalidRequest(
+            f"The portfolio's policy is pinned to {pinned}; this release computes"
+            f" {measure.method_version}. Have the new version approved in its policy.",
+            code="method-not-served",
+            context={"pinned": pinned, "served": measure.method_version},
+        )
+    if policy.benchmark is not None:
+        settings["benchmark"] = policy.benchmark.public_id
+    taken = {
+        name: settings[source]
+        for name, source in _FROM_POLICY.get(measure.kind, {}).items()
+        if settings.get(source) is not None
+    }
+    return taken | asked
 
 
 def details_of(given: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from analytics.calculations.inputs import Book, Market, load_books
-from analytics.calculations.measures import Measure, Request, Submission
+from analytics.calculations.measures import Measure, Request, Submission, under_policy
 from analytics.calculations.outputs import Json, problem
 from analytics.calculations.registry import NIGHTLY
 from analytics.models import Run
@@ -68,6 +68,7 @@ def _plan(
     if measure.kind == Run.Kind.LEVERAGED_DRAG and not _holds_fund(book):
         return _not_applicable("no-leveraged-fund", "the portfolio holds no leveraged fund")
     try:
+        given = under_policy(measure, portfolio.policy, given)
         return {"params": measure.normalize(Submission(client, portfolio, as_of, ""), given)}
     except InvalidRequest as refusal:
         return {

@@ -66,7 +66,7 @@ def _record(report: Report, compute: Compute) -> tuple[dict[str, Any], Measured]
     with client_scope(report.client_id):
         portfolios = list(
             Portfolio.objects.filter(client=report.client, is_active=True)
-            .select_related("benchmark")
+            .select_related("benchmark", "policy__benchmark")
             .order_by("name", "id")
         )
         previous = _previous(report)

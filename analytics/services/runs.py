@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models import F, Max
 from django.db.models.functions import Now
 
-from analytics.calculations.measures import Submission
+from analytics.calculations.measures import Submission, under_policy
 from analytics.calculations.outputs import canonical, content_hash
 from analytics.calculations.price_store import data_version
 from analytics.calculations.registry import MEASURES
@@ -26,6 +26,7 @@ from portfolios.errors import Conflict, InvalidRequest, QuotaExceeded
 from portfolios.hints import wake_workers
 from portfolios.models import Client, Portfolio, Price
 from portfolios.selectors.calendars import require_session
+from portfolios.selectors.policies import policy_effective
 from portfolios.selectors.portfolios import portfolio_get_for_client
 from portfolios.selectors.positions import position_set_effective
 from portfolios.services.audit import audit_record
@@ -80,8 +81,12 @@ def run_request(
             "known_at lies in the future.", code="bad-known-at", errors=[{"pointer": "/known_at"}]
         )
     day = _as_of(as_of)
+    policy = policy_effective(portfolio, known_at=known_at) if portfolio else None
     params = {
-        name: measure.normalize(Submission(client, portfolio, day, f"/units/{name}"), given)
+        name: measure.normalize(
+            Submission(client, portfolio, day, f"/units/{name}"),
+            under_policy(measure, policy, given),
+        )
         for name, given in units.items()
     }
     key = {

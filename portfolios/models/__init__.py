@@ -20,6 +20,7 @@ from portfolios.models.instruments import (
 )
 from portfolios.models.leased import LeasedJob
 from portfolios.models.market import DataVersion, FxRate, OptionQuote, Price, RateObservation
+from portfolios.models.policies import Policy
 from portfolios.models.positions import Portfolio, Position, PositionSet
 from portfolios.models.webhooks import Delivery, Event, WebhookEndpoint
 
@@ -44,6 +45,7 @@ __all__ = [
     "LeverageTerms",
     "OptionQuote",
     "OptionTerms",
+    "Policy",
     "Portfolio",
     "Position",
     "PositionSet",

@@ -38,6 +38,15 @@ class Portfolio(models.Model):
         related_name="+",
         help_text="Broad market of the two-factor beta.",
     )
+    policy = models.ForeignKey(
+        "Policy",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="The approved one, kept here so that no analysis has to look for it.",
+    )
     is_active = models.BooleanField(default=True)
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -88,6 +88,9 @@ BODIES: dict[tuple[str, str], Body] = {
             }
         ]
     },
+    ("PATCH", "v1/portfolios/<str:portfolio_id>/policy"): lambda ref, _: {"benchmark": ref},
+    ("POST", "v1/portfolios/<str:portfolio_id>/policy/approve"): lambda *_: {"version": 1},
+    ("POST", "v1/portfolios/<str:portfolio_id>/policy/reject"): lambda *_: {"version": 1},
     ("POST", "v1/instruments"): lambda ref, _: {
         "symbol": "BRANDNEW", "kind": "etf",
         "leverage_terms": [{**_TERMS, "reference_index": f"{ref}.IX"}],
@@ -126,6 +129,8 @@ QUERIES = {
 }
 #: What the owner is answered where it is no success, and why.
 OWNERS = {
+    ("POST", "v1/portfolios/<str:portfolio_id>/policy/approve"): {409},  # nothing waits for it
+    ("POST", "v1/portfolios/<str:portfolio_id>/policy/reject"): {409},
     ("DELETE", "v1/runs/<str:run_id>"): {409},  # it is over
 }
 
@@ -264,7 +269,9 @@ def test_a_foreign_object_is_a_missing_one(
 
 
 #: Whose bodies name no instrument.
-_NAMES_NOTHING = ("fx-rates", "tail-risk", "webhook-endpoints", "<str:endpoint_id>")
+_NAMES_NOTHING = (
+    "fx-rates", "tail-risk", "webhook-endpoints", "<str:endpoint_id>", "/approve", "/reject",
+)  # fmt: skip
 #: Operations that name an object in their body, and the kinds of objects.
 REFERENCES = sorted(
     (method, path, kind)
