@@ -20,7 +20,7 @@ from django.core.paginator import Paginator
 from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.forms.models import BaseInlineFormSet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.dateparse import parse_date
@@ -95,7 +95,7 @@ class AuditedAdmin(ModelAdmin):
             return super().add_view(request, form_url, extra_context)
         except DomainError as refusal:
             self.message_user(request, refusal.message, messages.ERROR)
-            return HttpResponse(status=302, headers={"Location": request.get_full_path()})
+            return HttpResponseRedirect(request.get_full_path())
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         self._audit(request, obj, "create", message)

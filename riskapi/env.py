@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 from pathlib import Path
 
@@ -36,6 +37,29 @@ if "DATABASE_URL" in _env.ENVIRON and _WITHOUT:
         'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
     )
 
+#: Shorter or plainer ones can be found by trying, and with them every session and key forged.
+_SHORTEST, _FEWEST_CHARACTERS = 50, 12
+
+
+def _refuse_weak(*names: str) -> None:
+    given = {name: str(_env.ENVIRON.get(name, "")) for name in names}
+    for name, value in given.items():
+        plain = len(set(value)) < _FEWEST_CHARACTERS or value.startswith("django-insecure-")
+        if len(value) < _SHORTEST or plain:
+            raise ImproperlyConfigured(
+                f"{name} is too easily guessed: set it to a random text of at least {_SHORTEST}"
+                ' characters, for example from: python3 -c "import secrets;'
+                ' print(secrets.token_urlsafe(48))"'
+            )
+    if len(set(given.values())) < len(given):
+        raise ImproperlyConfigured(
+            f"{' and '.join(names)} are the same: who learns one must not have the other."
+        )
+
+
+if "DATABASE_URL" in _env.ENVIRON:
+    _refuse_weak("RISK_SECRET_KEY", "RISK_KEY_PEPPER")
+
 #: Random where there is no database whose rows they could sign or hash.
 SECRET_KEY: str = _env.str("RISK_SECRET_KEY", default=secrets.token_urlsafe(48))
 SECRET_KEY_FALLBACKS: list[str] = _env.list("RISK_SECRET_KEY_FALLBACKS", default=[])
@@ -50,6 +74,13 @@ MAX_OPEN_RUNS: int = _env.int("RISK_MAX_OPEN_RUNS", default=20)
 AUTH_FAILURES_PER_MINUTE: int = _env.int("RISK_AUTH_FAILURES_PER_MINUTE", default=20)
 #: Networks of the proxies whose X-Forwarded-For is believed; nobody's without.
 TRUSTED_PROXIES: list[str] = _env.list("RISK_TRUSTED_PROXIES", default=[])
+for _proxy in TRUSTED_PROXIES:
+    try:
+        ipaddress.ip_network(_proxy)
+    except ValueError as _error:
+        raise ImproperlyConfigured(
+            f"RISK_TRUSTED_PROXIES holds networks as address/length, by comma: {_error}."
+        ) from None
 
 #: Keeps the secrets of webhooks; without it this installation has no webhooks.
 WEBHOOK_KEY: str = _env.str("RISK_WEBHOOK_KEY", default="")

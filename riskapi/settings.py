@@ -116,6 +116,9 @@ SESSION_COOKIE_AGE = 8 * 3600
 SECURE_HSTS_SECONDS = 31_536_000 if env.HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.HTTPS_ONLY
 SECURE_HSTS_PRELOAD = env.HTTPS_ONLY
+# Browsers are sent on to https; programs are not: theirs have sent their key in the clear already.
+SECURE_SSL_REDIRECT = env.HTTPS_ONLY
+SECURE_REDIRECT_EXEMPT = [r"^(?!admin(/|$))"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.HTTPS_ONLY else None
 
 # One request body: 1 MB; uploads stream to disk and have their own limits in the import service.

@@ -14,9 +14,18 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db.models import Max
+from django.db.models.functions import Now
 
 from portfolios.errors import MarketDataMissing, Refused
-from portfolios.models import Client, Instrument, LeverageTerms, OptionTerms, Portfolio, Price
+from portfolios.models import (
+    ApiKey,
+    Client,
+    Instrument,
+    LeverageTerms,
+    OptionTerms,
+    Portfolio,
+    Price,
+)
 from portfolios.selectors.calendars import previous_session
 from portfolios.selectors.instruments import instrument_find
 from portfolios.services.api_keys import api_key_create
@@ -39,6 +48,7 @@ _PUBLISHED_UTC = time(23, 30)
 _LONGS = 5
 _ADMIN = "admin"
 _ACTOR = "load_sample"
+_KEY_NAME = "made by load_sample"
 
 
 def load_sample(market: Path | None, progress: Progress | None = None) -> dict[str, Any]:
@@ -253,7 +263,10 @@ def _credentials(client: Client) -> dict[str, Any]:
     key = kept.get(client.slug)
     if key is None or not _is_live(key):
         with operator_scope():
-            _, key = api_key_create(client, "made by load_sample")
+            ApiKey.objects.filter(client=client, name=_KEY_NAME, revoked_at=None).update(
+                revoked_at=Now()
+            )
+            _, key = api_key_create(client, _KEY_NAME)
     password = _admin_password(kept.get(_ADMIN))
     content = {**kept, client.slug: key, **({_ADMIN: password} if password else {})}
     if content != kept:

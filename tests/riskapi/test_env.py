@@ -24,9 +24,55 @@ def _import_settings(environment: dict[str, str]) -> subprocess.CompletedProcess
     )
 
 
+SECRETS = {
+    "RISK_SECRET_KEY": "Tq8vN2mXw5Zr7Kc4Jh9Lb3Pd6Gf1Ys0ATq8vN2mXw5Zr7Kc4Jh9Lb3",
+    "RISK_KEY_PEPPER": "w5Zr7Kc4Jh9Lb3Pd6Gf1Ys0ATq8vN2mXw5Zr7Kc4Jh9Lb3Pd6Gf1Ys",
+}
+
+
+def _check_deployment(**environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_deployment_as_the_readme_has_it_raises_no_warning() -> None:
+    addresses = {**DATABASE, "BROKER_URL": "redis://broker.example:6379/0"}
+    served = {"RISK_ALLOWED_HOSTS": "risk.example", "RISK_HTTPS_ONLY": "true"}
+    done = _check_deployment(**SECRETS, **addresses, **served)
+    assert done.returncode == 0, done.stderr
+    assert "no issues" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"RISK_SECRET_KEY": "a" * 64}, "RISK_SECRET_KEY is too easily guessed"),
+        ({"RISK_SECRET_KEY": "Tq8vN2mXw5Zr7Kc4"}, "RISK_SECRET_KEY is too easily guessed"),
+        (
+            {"RISK_SECRET_KEY": "django-insecure-" + SECRETS["RISK_SECRET_KEY"]},
+            "RISK_SECRET_KEY is too easily guessed",
+        ),
+        ({"RISK_KEY_PEPPER": "changeme" * 8}, "RISK_KEY_PEPPER is too easily guessed"),
+        ({"RISK_KEY_PEPPER": SECRETS["RISK_SECRET_KEY"]}, "are the same"),
+        ({"RISK_TRUSTED_PROXIES": "10.0.0.1/8"}, "RISK_TRUSTED_PROXIES holds networks"),
+    ],
+)
+def test_process_with_weak_settings_does_not_start(changed: dict[str, str], said: str) -> None:
+    done = _import_settings({**SECRETS, **DATABASE, **changed})
+    assert done.returncode == 1
+    assert said in done.stderr
+
+
 @pytest.mark.parametrize("missing", ["RISK_SECRET_KEY", "RISK_KEY_PEPPER"])
 def test_process_with_a_database_and_no_secrets_does_not_start(missing: str) -> None:
-    given = {"RISK_SECRET_KEY": "a" * 64, "RISK_KEY_PEPPER": "b" * 64, **DATABASE}
+    given = {**SECRETS, **DATABASE}
     assert _import_settings(given).returncode == 0
     del given[missing]
     done = _import_settings(given)

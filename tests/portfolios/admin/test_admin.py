@@ -14,6 +14,7 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
 from portfolios.models import (
+    AccessToken,
     ApiKey,
     AuditEvent,
     Client,
@@ -202,6 +203,49 @@ def test_key_is_shown_once_and_works(operator: Browser, world: World, form_of: F
     later = operator.get(f"/admin/portfolios/apikey/{key.pk}/change/").content.decode()
     assert found[0] not in later
     assert "secret" not in later.lower()
+
+
+def test_oauth_client_is_shown_once_and_gets_tokens(
+    operator: Browser, world: World, form_of: FormOf
+) -> None:
+    path = "/admin/portfolios/apikey/add/"
+    data = form_of(path) | {"client": world["client"].pk, "name": "app", "kind": "oauth",
+                            "scopes": ["reports:read"]}  # fmt: skip
+    page = operator.post(path, data).content.decode()
+    secret = re.search(r"rs_live_\w+", page)
+    assert secret
+    with operator_scope():
+        key = ApiKey.objects.get(name="app")
+    assert f">{key.key_id}<" in page
+    form = f"grant_type=client_credentials&client_id={key.key_id}&client_secret={secret[0]}"
+    token = Browser().post("/oauth/token", form, content_type="application/x-www-form-urlencoded")
+    assert token.json()["scope"] == "reports:read"
+    with operator_scope():
+        made = AccessToken.objects.get()
+    data = {"action": "revoke", "_selected_action": [str(made.pk)]}
+    assert operator.post("/admin/portfolios/accesstoken/", data).status_code == 302
+    bearer = f"Bearer {token.json()['access_token']}"
+    assert Browser().get("/v1/me", HTTP_AUTHORIZATION=bearer).status_code == 401
+    with operator_scope():
+        actions = set(
+            AuditEvent.objects.filter(client=world["client"]).values_list("action", flat=True)
+        )
+    assert {"apikey.create", "token.issued", "accesstoken.revoke"} <= actions
+
+
+def test_third_key_and_bad_networks_are_refused_with_a_sentence(
+    operator: Browser, world: World, form_of: FormOf
+) -> None:
+    path = "/admin/portfolios/apikey/add/"
+    data = form_of(path) | {"client": world["client"].pk, "name": "trading",
+                            "scopes": ["reports:read"]}  # fmt: skip
+    refused = operator.post(path, data | {"allowed_networks": "10.0.0.1/8"}, follow=True)
+    assert "Not a network" in refused.content.decode()
+    assert operator.post(path, data).status_code == 200
+    third = operator.post(path, data, follow=True)
+    assert "at most 2 may be" in third.content.decode()
+    with operator_scope():
+        assert ApiKey.objects.filter(name="trading").count() == 2
 
 
 def test_revoked_key_is_dead(operator: Browser, world: World) -> None:

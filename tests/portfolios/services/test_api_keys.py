@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
+from django.db import connection
+from pytest_django import Settings
 
-from portfolios.errors import InvalidRequest, Refused
+from portfolios.errors import Conflict, InvalidRequest, Refused
 from portfolios.models import ApiKey, Client
 from portfolios.services.api_keys import api_key_create
 from portfolios.services.authentication import api_key_authenticate
+from portfolios.services.credentials import credential_parse, pepper_version
 from portfolios.tenancy import operator_scope
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -41,11 +47,69 @@ def test_key_is_found_with_its_client_and_scopes() -> None:
 
 
 @pytest.mark.django_db
-def test_key_of_another_pepper_is_refused(settings: object) -> None:
+def test_key_of_another_pepper_is_refused(settings: Settings) -> None:
     _, text = _key()
-    settings.KEY_PEPPERS = ["another"]  # type: ignore[attr-defined]  # the fixture takes any
+    settings.KEY_PEPPERS = ["another"]
     with pytest.raises(Refused, match="not a key"):
         api_key_authenticate(text, "127.0.0.1")
+
+
+@pytest.mark.django_db
+def test_key_of_a_former_pepper_works_and_moves_to_the_present_one(settings: Settings) -> None:
+    settings.KEY_PEPPERS = ["former"]
+    made, text = _key()
+    settings.KEY_PEPPERS = ["present", "former"]
+    assert api_key_authenticate(text, "").pk == made.pk
+    with operator_scope():
+        moved = ApiKey.objects.get(pk=made.pk)
+    assert bytes(moved.secret_hmac) != bytes(made.secret_hmac)
+    assert moved.pepper_version == pepper_version() != made.pepper_version
+    settings.KEY_PEPPERS = ["present"]
+    assert api_key_authenticate(text, "").pk == made.pk
+
+
+@pytest.mark.django_db
+def test_a_third_live_key_of_one_name_is_refused() -> None:
+    first, text = _key()
+    with operator_scope():
+        second, _ = api_key_create(first.client, "desk", ["prices:read"])
+        api_key_create(first.client, "nightly", ["prices:read"])
+        api_key_create(first.client, "desk", ["prices:read"], kind=ApiKey.Kind.OAUTH)
+        with pytest.raises(Conflict, match="at most 2 may be") as refusal:
+            api_key_create(first.client, "desk", ["prices:read"])
+        assert {first.key_id, second.key_id} <= set(re.findall(r"\w{8}", refusal.value.message))
+        ApiKey.objects.filter(pk=first.pk).update(revoked_at=datetime.now(UTC))
+        api_key_create(first.client, "desk", ["prices:read"])
+    with pytest.raises(Refused):
+        api_key_authenticate(text, "")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_keys_made_together_are_two_of_a_name() -> None:
+    with operator_scope():
+        client = Client.objects.create(name="Alpha", slug="alpha")
+
+    def make(_: int) -> bool:
+        try:
+            with operator_scope():
+                api_key_create(client, "desk", ["prices:read"])
+        except Conflict:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(make, range(8))) == 2
+
+
+@pytest.mark.django_db
+def test_test_keys_are_reserved() -> None:
+    _, text = _key()
+    parsed = credential_parse(text, "rk")
+    assert parsed is not None
+    with pytest.raises(Refused, match="not a key"):
+        api_key_authenticate(replace(parsed, mode="test").text, "")
 
 
 @pytest.mark.django_db
