@@ -15,6 +15,7 @@ WORKER = (
     "-m", "celery", "-A", "riskapi.celery", "worker", "--concurrency", "2",
     "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat",
 )  # fmt: skip
+DELIVER = ("-m", "django", "deliver", "--threads", "4")
 RELAY = ("-m", "django", "relay", "--sweep-every", "0.5")
 
 
