@@ -82,3 +82,19 @@ def test_process_with_a_database_and_no_secrets_does_not_start(missing: str) -> 
 
 def test_commands_without_a_database_need_no_secrets() -> None:
     assert _import_settings({}).returncode == 0
+
+
+def test_deliverer_without_a_key_for_secrets_does_not_start() -> None:
+    given = {"RISK_SECRET_KEY": "a" * 64, "RISK_KEY_PEPPER": "b" * 64, **DATABASE}
+    assert _import_settings(given).returncode == 0, "without webhooks, all else works"
+    done = subprocess.run(
+        [sys.executable, "manage.py", "deliver"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "BROKER_URL": "redis://broker.example/0", **given},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "RISK_WEBHOOK_KEY is not set" in done.stderr

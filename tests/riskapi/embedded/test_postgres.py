@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -119,3 +120,14 @@ def test_secrets_are_random_kept_and_private(state: StateFolder) -> None:
     assert state.secrets() == first
     assert len(set(first.values())) == len(first)
     assert (state.path / "secrets.json").stat().st_mode & 0o077 == 0
+
+
+def test_start_that_knows_one_secret_more_keeps_the_others(state: StateFolder) -> None:
+    first = state.secrets()
+    path = state.path / "secrets.json"
+    path.write_text(json.dumps({k: v for k, v in first.items() if k != "RISK_WEBHOOK_KEY"}))
+    second = state.secrets()
+    assert set(second) == set(first)
+    assert second["RISK_SECRET_KEY"] == first["RISK_SECRET_KEY"]
+    assert second["RISK_WEBHOOK_KEY"] != first["RISK_WEBHOOK_KEY"]
+    assert path.stat().st_mode & 0o777 == 0o600
