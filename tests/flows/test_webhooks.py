@@ -1,7 +1,4 @@
-"""Webhooks through real processes: nothing is lost to kills, nobody waits for a slow receiver.
-
-`RISK_WEBHOOK_KILLS=100` kills that often.
-"""
+"""Webhooks through real processes: nothing is lost to kills, nobody waits for a slow receiver."""
 
 from __future__ import annotations
 
@@ -29,10 +26,11 @@ from portfolios.tenancy import client_scope, operator_scope
 from tests import market_facts
 from tests.flows.workers import DELIVER, RELAY, WORKER, Process, running
 from tests.receiver import Received, Receiver, Reply
+from tests.sizes import sized
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
-KILLS, RUNS_PER_KILL = int(os.environ.get("RISK_WEBHOOK_KILLS", "8")), 5
+KILLS, RUNS_PER_KILL = sized(8, 100), 5
 
 
 @pytest.fixture

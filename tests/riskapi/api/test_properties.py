@@ -11,6 +11,7 @@ import schemathesis
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, transaction
 from hypothesis import HealthCheck, given, settings
+from pytest_django import Settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
@@ -33,6 +34,8 @@ CHECKS = (
 EXAMPLES = sized(50, 300)
 CHAINS, STEPS = sized(30, 400), 12
 
+#: A webhook's receiver that may be named here, though it is this machine.
+RECEIVER = "localhost:9443"
 _NAMING = ("instrument", "benchmark", "market_benchmark", "market", "underlying", "reference_index")
 #: Parameters whose texts no schema describes.
 _FREE = {"fields", "omit", "expand", "cursor", "format"}
@@ -40,7 +43,8 @@ _DATED = ("as_of", "session", "ex_date", "from", "to")
 
 
 @pytest.fixture
-def document(portfolio: str) -> Iterator[Any]:  # whose requests come first
+def document(portfolio: str, settings: Settings) -> Iterator[Any]:  # whose requests come first
+    settings.WEBHOOK_PRIVATE_TARGETS = [RECEIVER]
     # The connection of the test's transaction outlives each request. Django's client, which sees
     # to that itself, would connect the signals again.
     for signal in (request_started, request_finished):
@@ -97,7 +101,7 @@ def _sensible(body: Any, portfolio: str) -> Any:
     if not isinstance(body, dict):
         return body
     known: dict[str, Any] = dict.fromkeys(_NAMING, "OWN") | dict.fromkeys(_DATED, "2025-08-29")
-    known |= {"portfolio": portfolio, "known_at": None}
+    known |= {"portfolio": portfolio, "known_at": None, "url": f"https://{RECEIVER}/hook"}
     return {name: _sensible(known.get(name, value), portfolio) for name, value in body.items()}
 
 
