@@ -132,7 +132,7 @@ class PortfolioDetailView(ApiView):
         )
         return etagged(portfolio_body(portfolio), _tag(portfolio))
 
-    @extend_schema(operation_id="portfolios_archive", responses=PortfolioSerializer)
+    @extend_schema(operation_id="portfolios_archive", responses={200: PortfolioSerializer})
     def delete(self, request: Request, portfolio_id: str) -> Response:
         """Archive a portfolio: it leaves the nightly reports, and everything of it stays readable.
         A change of `is_active` brings it back."""
