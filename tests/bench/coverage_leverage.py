@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analytics.engine.errors import InsufficientDataError
 from analytics.engine.leverage import expected_log_drag, forward_distribution
 from analytics.engine.types import FloatArray
 
@@ -53,10 +54,11 @@ class Coverage:
     n_samples: int
     fund_return: float
     drag: float
-    expected_drag: float
+    expected_drag: float | None
+    """None where so few observations are refused."""
 
     @property
-    def shares(self) -> tuple[float, float, float]:
+    def shares(self) -> tuple[float, float, float | None]:
         return self.fund_return, self.drag, self.expected_drag
 
 
@@ -76,23 +78,29 @@ def coverage(
     held = np.array(
         [list(_held(days, n_obs, horizon, truth, n_paths, row)) for row, days in enumerate(samples)]
     )
-    shares = held.mean(axis=0)
-    return Coverage(name, n_obs, horizon, n_samples, *(float(share) for share in shares))
+    fund, drag, expected = (float(share) for share in held.mean(axis=0))
+    return Coverage(
+        name, n_obs, horizon, n_samples, fund, drag, None if np.isnan(expected) else expected
+    )
 
 
 def _held(  # noqa: PLR0917 - one call
     days: FloatArray, n_obs: int, horizon: int, truth: float, n_paths: int, seed: int
-) -> Iterator[bool]:
+) -> Iterator[float]:
     past, future = days[:n_obs], days[n_obs:]
     ahead = forward_distribution(
         past, [MULTIPLE], horizons=[horizon], n_paths=n_paths, seed=seed
     ).at(0, 0)
     fund = float(np.prod(1.0 + MULTIPLE * future) - 1.0)
     drag = fund - MULTIPLE * float(np.prod(1.0 + future) - 1.0)
-    expected = expected_log_drag(past, MULTIPLE, horizon, min_obs=n_obs)
     yield ahead.interval_low <= fund <= ahead.interval_high
     yield ahead.drag_low <= drag <= ahead.drag_high
-    yield expected.ci_low <= truth <= expected.ci_high
+    try:
+        expected = expected_log_drag(past, MULTIPLE, horizon)
+    except InsufficientDataError:
+        yield np.nan
+    else:
+        yield expected.ci_low <= truth <= expected.ci_high
 
 
 def table(samples: int) -> Iterator[str]:
@@ -103,5 +111,7 @@ def table(samples: int) -> Iterator[str]:
         for n_obs in (756, 1_260, 2_520):
             for horizon in (5, 21, 63):
                 shares = coverage(name, n_obs, horizon, samples).shares
-                percent = " | ".join(f"{100.0 * share:.1f}" for share in shares)
+                percent = " | ".join(
+                    "refused" if share is None else f"{100.0 * share:.1f}" for share in shares
+                )
                 yield f"| {name} | {n_obs:,} | {horizon} | {percent} |\n"

@@ -178,7 +178,11 @@ def test_expected_drag_is_refused_without_drag_or_data(long_index: FloatArray) -
 def test_intervals_cover_the_truth(law: str) -> None:
     # 250 samples: four standard errors of 95 % are 5.5 points; the table is in the methodology.
     found = coverage(law, 1_260, 21, 250, n_paths=1_000)
-    assert all(0.895 <= share <= 0.995 for share in found.shares)
+    assert all(share is not None and 0.895 <= share <= 0.995 for share in found.shares)
+
+
+def test_expected_drag_of_three_years_is_refused_and_counted_as_such() -> None:
+    assert coverage("clustered", 756, 21, 2, n_paths=100).expected_drag is None
 
 
 def test_break_evens_by_horizon() -> None:
