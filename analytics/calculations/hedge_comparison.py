@@ -114,6 +114,7 @@ class _Setting:
     implied: float
     implied_source: Json
     short_rate: float
+    dividend_yield: float
     rate_known: bool
 
 
@@ -126,7 +127,11 @@ def _result(market: Market, request: Request) -> Json:
     hedges = [
         _with_costs(market, hedge, setting)
         for hedge in standard_hedges(
-            setting.spot, setting.implied, expiry / CALENDAR_DAYS_PER_YEAR, rate=setting.short_rate
+            setting.spot,
+            setting.implied,
+            expiry / CALENDAR_DAYS_PER_YEAR,
+            rate=setting.short_rate,
+            dividend_yield=setting.dividend_yield,
         )
     ]
     compared = compare_hedges(
@@ -162,6 +167,7 @@ def _result(market: Market, request: Request) -> Json:
         "path_volatility": outputs.number(path_volatility, "annual"),
         "short_rate": {**outputs.number(setting.short_rate, "1/year"),
                        "on_file": setting.rate_known},
+        "dividend_yield": outputs.number(setting.dividend_yield, "1/year"),
         "days_to_expiry": expiry,
         "calendar_days_per_session": outputs.finite(DAYS_PER_SESSION),
         "volatility_shock": params["volatility_shock"],
@@ -239,13 +245,16 @@ def _setting(market: Market, params: Json, notes: list[Json]) -> _Setting:
     rate = float(rates[0]) if rates is not None else 0.0
     if rates is None:
         notes.append(warning("no-short-rate", "no short rate is on file; options are priced at 0"))
+    dividend_yield = market.dividend_yield(series)
     implied, source = _implied(
-        market, underlying, params, notes, rate=rate, realized=realized.value
-    )
+        market, underlying, params, notes,
+        rate=rate, dividend_yield=dividend_yield, realized=realized.value,
+    )  # fmt: skip
     return _Setting(
         underlying=underlying, spot=spot, session=session, realized=realized,
         realized_sample={"n_obs": int(used.sum()), "first": str(days[0]), "last": str(days[-1])},
-        implied=implied, implied_source=source, short_rate=rate, rate_known=rates is not None,
+        implied=implied, implied_source=source, short_rate=rate,
+        dividend_yield=dividend_yield, rate_known=rates is not None,
     )  # fmt: skip
 
 
@@ -256,6 +265,7 @@ def _implied(
     notes: list[Json],
     *,
     rate: float,
+    dividend_yield: float,
     realized: float,
 ) -> tuple[float, Json]:
     """As said, else of the chain on file at the money near the expiry, else the realized one."""
@@ -264,7 +274,7 @@ def _implied(
     chain = market.chains.get(underlying.pk)
     if chain is not None:
         try:
-            return _at_the_money(chain, rate, params["days_to_expiry"])
+            return _at_the_money(chain, rate, dividend_yield, params["days_to_expiry"])
         except EngineError as error:
             notes.append(warning("quote-not-used", f"the chain on file: {error.message}"))
     notes.append(
@@ -277,9 +287,11 @@ def _implied(
     return realized, {"source": "realized"}
 
 
-def _at_the_money(chain: ChainQuotes, rate: float, days: int) -> tuple[float, Json]:
+def _at_the_money(
+    chain: ChainQuotes, rate: float, dividend_yield: float, days: int
+) -> tuple[float, Json]:
     """Mean of the put's and the call's volatility at the strike nearest the spot of the quotes."""
-    parity = chain.parity(rate)
+    parity = chain.parity(rate, dividend_yield)
     expiry = min(
         (day for day in set(chain.expiry) if day > chain.day),
         key=lambda day: (abs((day - chain.day).days - days), day),
@@ -294,7 +306,7 @@ def _at_the_money(chain: ChainQuotes, rate: float, days: int) -> tuple[float, Js
             OptionTerms(
                 spot=parity.spot, strike=float(chain.strike[row]),
                 years=(expiry - chain.day).days / CALENDAR_DAYS_PER_YEAR, rate=rate,
-                is_call=bool(chain.is_call[row]),
+                dividend_yield=dividend_yield, is_call=bool(chain.is_call[row]),
             ),
             float(chain.bid[row] + chain.ask[row]) / 2.0,
         )

@@ -473,6 +473,7 @@ def _hedging_row(hedge: _Hedge, row: Holding) -> Json:
         answer["multiple"] = row.multiple
     if row.delta is not None:
         answer["delta"] = outputs.finite(row.delta)
+        answer["dividend_yield"] = row.dividend_yield
     return answer
 
 

@@ -11,7 +11,7 @@ import math
 import uuid
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -55,6 +55,9 @@ _QUOTE_MAX_AGE = timedelta(days=7)
 _CHAIN_REACH = timedelta(days=100)
 _CHAIN_MONEYNESS = 0.1
 _RATE_MAX_AGE = timedelta(days=14)
+_YIELD_WINDOW = timedelta(days=365)
+#: A pair and its inverse may differ by a spread and by the rounding of four digits.
+_FX_TOLERANCE = 0.005
 _VOLATILITY_SESSIONS = 63
 #: States of the facts that a process keeps, and position sets in each.
 _KEPT_STATES = 16
@@ -91,13 +94,18 @@ class Terms:
 
 @dataclass(frozen=True)
 class Option:
-    """An option's contract."""
+    """An option's contract; `known_on` is when its terms were written down."""
 
     underlying_id: int
     is_call: bool
     strike: float
     expiry: date
     multiplier: float
+    known_on: date
+
+    def after_split(self, factor: float) -> Option:
+        """The contract after so many new shares for an old one."""
+        return replace(self, strike=self.strike / factor, multiplier=self.multiplier * factor)
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,16 @@ class Quote:
     price: float | None
     implied_volatility: float | None
     underlying_price: float | None
+
+    def after_split(self, factor: float) -> Quote:
+        """Prices after so many new shares for an old one."""
+        return replace(
+            self,
+            price=None if self.price is None else self.price / factor,
+            underlying_price=None
+            if self.underlying_price is None
+            else self.underlying_price / factor,
+        )
 
 
 @dataclass(frozen=True)
@@ -122,23 +140,44 @@ class ChainQuotes:
     bid: FloatArray
     ask: FloatArray
 
-    def parity(self, rate: float) -> ParitySpot:
+    def after_split(self, factor: float) -> ChainQuotes:
+        """The same contracts after so many new shares for an old one."""
+        return replace(
+            self,
+            stated_spot=None if self.stated_spot is None else self.stated_spot / factor,
+            strike=self.strike / factor, bid=self.bid / factor, ask=self.ask / factor,
+        )  # fmt: skip
+
+    def parity(self, rate: float, dividend_yield: float) -> ParitySpot:
         """The spot at which its puts and calls agree; raises an EngineError where none does."""
         return parity_implied_spot(
             [(day - self.day).days / CALENDAR_DAYS_PER_YEAR for day in self.expiry],
             self.strike, self.is_call, self.bid, self.ask,
-            rate=rate, stated_spot=self.stated_spot,
+            rate=rate, dividend_yield=dividend_yield, stated_spot=self.stated_spot,
         )  # fmt: skip
 
 
-def _option(terms: OptionTerms) -> Option:
+def _option(terms: OptionTerms, known_on: date) -> Option:
     return Option(
+        known_on=known_on,
         underlying_id=terms.underlying_id,
         is_call=terms.right == OptionTerms.Right.CALL,
         strike=float(terms.strike),
         expiry=terms.expiry,
         multiplier=float(terms.multiplier),
     )
+
+
+@dataclass(frozen=True)
+class FxSeries:
+    """A currency's rate on the block's sessions, NaN where not on file.
+
+    `contradictions` are the sessions on which the pair and its inverse, both on file, say
+    different things, with the share by which they differ.
+    """
+
+    rates: FloatArray
+    contradictions: dict[date, float]
 
 
 PositionRow = tuple[uuid.UUID, int, float, list[str]]
@@ -156,8 +195,10 @@ class _Facts:
     ids: dict[uuid.UUID, int] = field(default_factory=dict)
     options: dict[int, Option] = field(default_factory=dict)
     splits: dict[int, list[tuple[date, float]]] = field(default_factory=dict)
+    distributions: dict[int, list[tuple[date, float]]] = field(default_factory=dict)
+    """Cash per share as traded on the ex-date."""
     terms: dict[int, list[Terms]] | None = None
-    fx: dict[tuple[str, str, date], FloatArray] = field(default_factory=dict)
+    fx: dict[tuple[str, str, date], FxSeries] = field(default_factory=dict)
     rates: dict[tuple[date, date], tuple[IntArray, FloatArray]] = field(default_factory=dict)
     positions: OrderedDict[uuid.UUID, list[PositionRow]] = field(default_factory=OrderedDict)
 
@@ -270,29 +311,32 @@ class Market:
         rows = Instrument.objects.select_related("option_terms")
         found = {row.pk: row for row in rows.filter(Q(pk__in=ids) | Q(uid__in=uids))}
         options = {
-            pk: _option(row.option_terms)
+            pk: _option(row.option_terms, row.created_at.date())
             for pk, row in found.items()
             if row.kind == Instrument.Kind.OPTION
         }
-        splits = self._splits_of(found)
+        self._read_corporate_actions(found)
         self.facts.options.update(options)
-        self.facts.splits.update(splits)
         self.facts.instruments.update(found)
         self.facts.ids.update((row.uid, pk) for pk, row in found.items())
 
-    def _splits_of(self, ids: Iterable[int]) -> dict[int, list[tuple[date, float]]]:
-        splits: dict[int, list[tuple[date, float]]] = defaultdict(list)
+    def _read_corporate_actions(self, ids: Iterable[int]) -> None:
+        """Splits and distributions; a client's own replaces the shared one of its day."""
         rows = CorporateAction.objects.filter(
-            kind=CorporateAction.Kind.SPLIT,
-            instrument__in=list(ids),
-            recorded_at__lte=self.known_at,
+            instrument__in=list(ids), recorded_at__lte=self.known_at
         ).exclude(superseded_at__lte=self.known_at)
-        for pk, day, new, old in rows.values_list(
-            "instrument", "ex_date", "new_shares", "old_shares"
+        found: dict[tuple[str, int, date], float] = {}
+        for kind, pk, day, new, old, cash in rows.order_by("client_id").values_list(
+            "kind", "instrument", "ex_date", "new_shares", "old_shares", "amount"
         ):
-            if new and old:
-                splits[pk].append((day, new / old))
-        return splits
+            found.setdefault((kind, pk, day), new / old if new and old else float(cash or 0))
+        splits: dict[int, list[tuple[date, float]]] = defaultdict(list)
+        distributions: dict[int, list[tuple[date, float]]] = defaultdict(list)
+        for (kind, pk, day), value in found.items():
+            side = splits if kind == CorporateAction.Kind.SPLIT else distributions
+            side[pk].append((day, value))
+        self.facts.splits.update(splits)
+        self.facts.distributions.update(distributions)
 
     def positions_of(self, sets: Sequence[uuid.UUID]) -> list[PositionRow]:
         """The rows of position sets, which never change once written."""
@@ -349,7 +393,8 @@ class Market:
             if underlying_id in self.chains:
                 with contextlib.suppress(EngineError):
                     found = self.chains[underlying_id].parity(
-                        float(rates[0]) if rates is not None else 0.0
+                        float(rates[0]) if rates is not None else 0.0,
+                        self.dividend_yield(underlying_id),
                     )
             self._parity[underlying_id] = found
         return self._parity[underlying_id]
@@ -392,11 +437,12 @@ class Market:
                 continue
             rows = [row[2:] for row in quotes if row[:2] == (pk, moment)]
             expiry, strike, is_call, bid, ask, stated = zip(*rows, strict=True)
-            self.chains[pk] = ChainQuotes(
+            chain = ChainQuotes(
                 day=moment.date(), stated_spot=stated[0], expiry=list(expiry),
                 strike=np.array(strike), is_call=np.array(is_call), bid=np.array(bid),
                 ask=np.array(ask),
             )  # fmt: skip
+            self.chains[pk] = chain.after_split(self.split_factor(pk, chain.day))
 
     def instrument(self, pk: int) -> Instrument:
         if pk not in self._instruments:
@@ -518,6 +564,24 @@ class Market:
                 factor *= ratio
         return factor
 
+    def dividend_yield(self, instrument_id: int) -> float:
+        """Continuous yield of the distributions of the twelve months up to the date, 0 if none.
+
+        What lies ahead is not on file: the next year is taken to distribute what the last one did.
+        """
+        last = self.last_close(instrument_id)
+        if last is None:
+            return 0.0
+        close, session, _ = last
+        today = close / self.split_factor(instrument_id, session)
+        since = self.as_of - _YIELD_WINDOW
+        paid = sum(
+            cash / self.split_factor(instrument_id, day - timedelta(days=1))
+            for day, cash in self.facts.distributions.get(instrument_id, ())
+            if since < day <= self.as_of
+        )
+        return math.log1p(paid / today)
+
     def load_short_rates(self, since: date) -> None:
         """Read the short rate from a day on, with the last one before it."""
         since = min(since, self.as_of) - _RATE_MAX_AGE
@@ -559,24 +623,45 @@ class Market:
         """Units of `quote` per unit of `base` on the block's sessions, NaN where not on file."""
         if base == quote:
             return np.ones(self.block.sessions.size)
+        return self.fx_series(base, quote).rates
+
+    def fx_series(self, base: str, quote: str) -> FxSeries:
+        """Rates of a pair of two currencies; the inverse stands in where the pair is not on file.
+
+        A client's own rate, either way round, goes before a shared one.
+        """
         kept, key = self.facts.fx, (base, quote, self.as_of)
         if key not in kept:
-            self.reads()
-            series = np.full(self.block.sessions.size, np.nan)
-            rows = FxRate.objects.filter(
-                Q(base=base, quote=quote) | Q(base=quote, quote=base),
-                Q(client=self.client_id) | Q(client=None),
-                recorded_at__lte=self.known_at,
-                session__lte=self.as_of,
-            ).exclude(superseded_at__lte=self.known_at)
-            for row in rows.order_by("client_id"):
-                at = int(np.searchsorted(self.block.sessions, np.datetime64(row.session, "D")))
-                if at < series.size and self.block.sessions[at] == np.datetime64(row.session, "D"):
-                    rate = float(row.rate)
-                    if np.isnan(series[at]):
-                        series[at] = rate if row.base == base else 1.0 / rate
-            kept[key] = series
+            kept[key] = self._read_fx(base, quote)
         return kept[key]
+
+    def _read_fx(self, base: str, quote: str) -> FxSeries:
+        self.reads()
+        rows = FxRate.objects.filter(
+            Q(base=base, quote=quote) | Q(base=quote, quote=base),
+            Q(client=self.client_id) | Q(client=None),
+            recorded_at__lte=self.known_at,
+            session__lte=self.as_of,
+        ).exclude(superseded_at__lte=self.known_at)
+        said: dict[tuple[date, bool], dict[bool, float]] = defaultdict(dict)
+        for session, of_client, stated_base, rate in rows.values_list(
+            "session", "client", "base", "rate"
+        ):
+            direct = stated_base == base
+            one = float(rate)
+            said[session, of_client is None][direct] = one if direct else 1.0 / one
+        rates = np.full(self.block.sessions.size, np.nan)
+        contradictions: dict[date, float] = {}
+        # A client's own come first, and the first is kept.
+        for (session, _), both in sorted(said.items()):
+            at = int(np.searchsorted(self.block.sessions, np.datetime64(session, "D")))
+            if at >= rates.size or self.block.sessions[at] != np.datetime64(session, "D"):
+                continue
+            if np.isnan(rates[at]):
+                rates[at] = both.get(True, both.get(False, math.nan))
+                if len(both) > 1 and abs(both[True] / both[False] - 1.0) > _FX_TOLERANCE:
+                    contradictions[session] = both[True] / both[False] - 1.0
+        return FxSeries(rates, contradictions)
 
     def rows(self, calendar_of: int, n_obs: int) -> IntArray:
         """Rows of the last `n_obs` + 1 sessions on which an instrument has a price."""
@@ -664,6 +749,10 @@ class Holding:
     """Price of the underlying that an option is valued at."""
     volatility: float | None = None
     """Of an option that has time left."""
+    dividend_yield: float | None = None
+    """Of its underlying, continuous, a year."""
+    option: Option | None = None
+    """An option's contract, splits of the underlying since it was written down in it."""
     exposure_looked_at: float = 0.0
     """Exposure in the instrument's own series, funds not looked through."""
     own_series: int | None = None
@@ -787,7 +876,7 @@ def value_holding(market: Market, book: Book, holding: Holding, *, since: date) 
         holding.value = holding.quantity * rate
         return
     if instrument.kind == Instrument.Kind.OPTION:
-        _value_option(market, book, holding, rate)
+        _value_option(market, book, holding, rate, since=since)
         return
     last = market.last_close(instrument.pk)
     if last is None:
@@ -884,8 +973,38 @@ def proxy_warning(market: Market, instrument_id: int, series: int) -> Json:
     )
 
 
-def _value_option(market: Market, book: Book, holding: Holding, rate: float) -> None:
-    option = market.options[holding.instrument.pk]
+def _contract(
+    market: Market, book: Book, holding: Holding, since: date
+) -> tuple[Option, Quote | None]:
+    """Terms and last quote of an option in shares of the date.
+
+    Both were written down before a split that came after the quote, or where there is no quote
+    after the positions and the terms.
+    """
+    pk, instrument = holding.instrument.pk, holding.instrument
+    option, quote = market.options[pk], market.quotes.get(pk)
+    factor = market.split_factor(
+        option.underlying_id, quote.day if quote else min(since, option.known_on)
+    )
+    if factor == 1.0:
+        return option, quote
+    option, quote = option.after_split(factor), quote.after_split(factor) if quote else None
+    book.warnings.append(
+        warning(
+            "option-adjusted-for-split",
+            f"the underlying of {instrument.symbol} split {factor:g} for 1 after its terms were"
+            f" quoted; the strike is {option.strike:g} and a contract {option.multiplier:g} shares",
+            instrument=instrument.public_id,
+        )
+    )
+    return option, quote
+
+
+def _value_option(
+    market: Market, book: Book, holding: Holding, rate: float, *, since: date
+) -> None:
+    option, quote = _contract(market, book, holding, since)
+    holding.option = option
     symbol = holding.instrument.symbol
     shares = holding.quantity * option.multiplier
     if option.expiry < market.as_of:
@@ -912,8 +1031,9 @@ def _value_option(market: Market, book: Book, holding: Holding, rate: float) -> 
         quoted_spot = _spot_of_quotes(market, book, option)
         if quoted_spot is not None and market.chains[option.underlying_id].day == market.as_of:
             spot = quoted_spot
+        holding.dividend_yield = market.dividend_yield(option.underlying_id)
         per_share, holding.delta, holding.volatility, notes = _option_price_and_delta(
-            market, holding.instrument, option, spot, quoted_spot
+            market, holding, quote, spot, quoted_spot
         )
         holding.spot = spot
         book.warnings.extend(notes)
@@ -943,8 +1063,8 @@ def _spot_of_quotes(market: Market, book: Book, option: Option) -> float | None:
 
 def _option_price_and_delta(
     market: Market,
-    instrument: Instrument,
-    option: Option,
+    holding: Holding,
+    quote: Quote | None,
     spot: float,
     quoted_spot: float | None,
 ) -> tuple[float, float, float, list[Json]]:
@@ -957,7 +1077,8 @@ def _option_price_and_delta(
     realized volatility.
     """
     rates = market.short_rate_on(np.array([market.as_of], dtype="datetime64[D]"))
-    quote = market.quotes.get(instrument.pk)
+    instrument, option = holding.instrument, holding.option
+    assert option is not None  # noqa: S101  # set by the caller
     notes: list[Json] = []
 
     def contract(underlying_price: float) -> EngineOption:
@@ -966,6 +1087,7 @@ def _option_price_and_delta(
             strike=option.strike,
             years=(option.expiry - market.as_of).days / 365.0,
             rate=float(rates[0]) if rates is not None else 0.0,
+            dividend_yield=holding.dividend_yield or 0.0,
             is_call=option.is_call,
         )
 
@@ -1026,12 +1148,35 @@ def _realized_volatility(market: Market, underlying_id: int) -> float:
 
 
 def _note_currencies(market: Market, book: Book) -> None:
-    """Refuse the book where a rate is missing: no value is better than a wrong one."""
+    """Refuse the book where a rate is missing: no value is better than a wrong one.
+
+    A pair that its inverse contradicts is used and flagged.
+    """
     last = np.array([market.last_row - 1])
     for currency in sorted({holding.instrument.currency for holding in book.holdings}):
         if market.sessions_without_rate(currency, book.currency, last):
             book.refusal = missing_fx(market, book, currency, [market.as_of])
             return
+        if currency != book.currency:
+            book.warnings += _fx_contradiction(market, currency, book.currency)
+
+
+def _fx_contradiction(market: Market, base: str, quote: str) -> list[Json]:
+    against = market.fx_series(base, quote).contradictions
+    if not against:
+        return []
+    worst = max(against, key=lambda day: abs(against[day]))
+    return [
+        warning(
+            "fx-contradiction",
+            f"{base}{quote} and the inverse of {quote}{base} differ on {len(against)} session(s),"
+            f" by {against[worst]:.2%} on {worst}; {base}{quote} is used. Correct one of them.",
+            pair=f"{base}{quote}",
+            inverse=f"{quote}{base}",
+            sessions=[day.isoformat() for day in sorted(against)[-_LISTED_SESSIONS:]],
+            largest_difference=against[worst],
+        )
+    ]
 
 
 def missing_fx(market: Market, book: Book, currency: str, sessions: Sequence[date]) -> Unanswerable:

@@ -31,10 +31,12 @@ from analytics.calculations.measures import (
 from analytics.calculations.outputs import Json, Outcome, Unanswerable, warning
 from analytics.engine.beta import (
     LADDER_STEPS,
+    VENUE_CLOSE_UTC,
     BetaBatch,
     BetaEstimate,
     TwoFactorBatch,
     beta_ladder,
+    closing_lags,
     dimson_beta,
     ladder_moves,
     linear_curves,
@@ -57,6 +59,10 @@ from portfolios.models import Instrument
 ROLLING_WINDOWS = (60, 126, 252)
 #: A share of variance left unexplained that is rounding.
 _EXACT_FIT = 1e-12
+#: Of the correlations one session before, the same, one after.
+_SAME_SESSION = 1
+#: A correlation of independent series stays within so many of its errors.
+_PEAK_SIGMAS = 3.0
 DEFAULTS: Json = {
     "window": 252,
     "frequency": "1d",
@@ -85,7 +91,7 @@ class SemiconductorBeta:
     """See `analytics/methodology/semiconductor_beta.md`."""
 
     kind: str = Run.Kind.SEMICONDUCTOR_BETA.value
-    method_version = "semi-beta/1.1.0"
+    method_version = "semi-beta/1.2.0"
 
     def normalize(self, submission: Submission, params: Mapping[str, Any]) -> Json:
         given = {**DEFAULTS, **{name: value for name, value in params.items() if value is not None}}
@@ -288,6 +294,10 @@ class _GroupSample:
             for window in ROLLING_WINDOWS
         }
 
+    def held_series(self, at: int) -> list[int]:
+        """Instruments whose returns portfolio `at` has."""
+        return [pk for pk in self.series if self.exposures[at, self.column[pk]]]
+
     def series_of(self, holding: Holding) -> int | None:
         return holding.series if self.group.look_through else holding.own_series
 
@@ -427,7 +437,7 @@ def _result(sample: _GroupSample, at: int, params: Json) -> Json:
             if "gamma_ladder" in params["detail"]
             else {}
         ),
-        **({"late_close": _late_close(sample, at)} if estimate.asynchronous else {}),
+        **({"late_close": late} if (late := _late_close(sample, at)) is not None else {}),
         **({"moving_beta": _moving_beta(sample, at)} if "moving_beta" in params["detail"] else {}),
         "warnings": _warnings(sample, at, params),
     }
@@ -454,6 +464,7 @@ def _contribution(sample: _GroupSample, at: int, holding: Holding, slopes: Float
         row["multiple"] = holding.multiple
     if holding.delta is not None:
         row["delta"] = outputs.finite(holding.delta)
+        row["dividend_yield"] = holding.dividend_yield
     if series is None:
         return {**row, "beta": 0.0, "contribution": 0.0, "status": "ok"}
     column = sample.column[series]
@@ -578,14 +589,14 @@ def _gamma_ladder(sample: _GroupSample, at: int, slopes: FloatArray) -> Json:
         )
         quantities = [sample.exposure_of(row) / multiple(row) for row in straight]
         if bent:
-            terms = [market.options[row.instrument.pk] for row in bent]
+            terms = [row.option for row in bent if row.option is not None]
             rates = market.short_rate_on(np.array([market.as_of], dtype="datetime64[D]"))
             options = option_batch(
                 spot=np.array([row.spot for row in bent]),
                 strike=np.array([term.strike for term in terms]),
                 years=np.array([(term.expiry - market.as_of).days for term in terms]) / 365.0,
                 rate=float(rates[0]) if rates is not None else 0.0,
-                dividend_yield=0.0,
+                dividend_yield=np.array([row.dividend_yield or 0.0 for row in bent]),
                 is_call=np.array([term.is_call for term in terms]),
             )
             curves = curves.beside(
@@ -626,21 +637,64 @@ def _gamma_ladder(sample: _GroupSample, at: int, slopes: FloatArray) -> Json:
     }
 
 
-def _late_close(sample: _GroupSample, at: int) -> Json:
-    """Dimson's sum over the benchmark's earlier, same and later session."""
+@dataclass(frozen=True)
+class _Closes:
+    """How many of the benchmark's earlier and later sessions a book can answer to, and why."""
+
+    lags: int
+    leads: int
+    chosen_by: str
+    venues: list[str]
+
+
+def _closes(sample: _GroupSample, at: int) -> _Closes | None:
+    """By the closing hours of the venues held; where these agree and the data do not, by the data.
+
+    None: all close with the benchmark, and the data say nothing else.
+    """
+    market = sample.market
+    benchmark_venue = market.instrument(sample.benchmark_series).calendar
+    held = {market.instrument(pk).calendar for pk in sample.held_series(at)}
+    hours = {venue: closing_lags(venue, benchmark_venue) for venue in held & VENUE_CLOSE_UTC.keys()}
+    if benchmark_venue in VENUE_CLOSE_UTC:
+        apart = sorted(venue for venue, found in hours.items() if found.lags or found.leads)
+        if apart:
+            return _Closes(
+                max(found.lags for found in hours.values()),
+                max(found.leads for found in hours.values()),
+                "closing-hours",
+                apart,
+            )
+    if sample.fit.asynchronous[at]:
+        return _Closes(1, 1, "lead-lag-correlation", sorted(held))
+    return None
+
+
+def _late_close(sample: _GroupSample, at: int) -> Json | None:
+    """Dimson's sum over the sessions of the benchmark that the book can answer to."""
+    closes = _closes(sample, at)
+    if closes is None:
+        return None
+    chosen: Json = {
+        "method": "dimson",
+        "lags": closes.lags,
+        "leads": closes.leads,
+        "chosen_by": closes.chosen_by,
+        "venues": closes.venues,
+    }
     try:
         found = dimson_beta(
-            sample.portfolio[at], sample.benchmark, lags=1, leads=1,
+            sample.portfolio[at], sample.benchmark, lags=closes.lags, leads=closes.leads,
             hac_lags=sample.group.hac_lags, min_obs=MIN_OBS,
         ).at(0)  # fmt: skip
     except EngineError as error:
-        return outputs.unavailable(error.failure)
+        return {**chosen, **outputs.unavailable(error.failure)}
+    names = ["earlier"] * closes.lags + ["same"] + ["later"] * closes.leads
     return {
         **outputs.estimate(found.beta),
-        "method": "dimson",
+        **chosen,
         "slopes": {
-            name: outputs.finite(slope)
-            for name, slope in zip(("earlier", "same", "later"), found.slopes, strict=True)
+            name: outputs.finite(slope) for name, slope in zip(names, found.slopes, strict=True)
         },
         "n_obs": found.n_obs,
         "first": str(sample.dates[0]),
@@ -663,6 +717,25 @@ def _moving_beta(sample: _GroupSample, at: int) -> Json:
         **outputs.sample(sample_of(sample.dates, sample.used(at))),
         "status": "ok",
     }
+
+
+def _peak_warning(sample: _GroupSample, at: int) -> list[Json]:
+    """The check of the dates: two series of one day correlate most on that day."""
+    correlations = sample.fit.lead_lag_correlation[at]
+    peak = int(np.argmax(np.abs(correlations)))
+    significant = _PEAK_SIGMAS / np.sqrt(float(sample.fit.n_obs[at]))
+    if peak == _SAME_SESSION or abs(correlations[peak]) < significant:
+        return []
+    when = "before" if peak < _SAME_SESSION else "after"
+    return [
+        warning(
+            "correlation-peak-shifted",
+            f"the correlation with the benchmark is largest one session {when}"
+            f" ({correlations[peak]:.2f} against {correlations[_SAME_SESSION]:.2f}): the closes lie"
+            " hours apart, or dates are shifted by a session; check the dates of the prices",
+            correlations=[outputs.finite(value) for value in correlations],
+        )
+    ]
 
 
 def _warnings(sample: _GroupSample, at: int, params: Json) -> list[Json]:
@@ -691,6 +764,7 @@ def _warnings(sample: _GroupSample, at: int, params: Json) -> list[Json]:
                 " small in size",
             )
         )
+    notes += _peak_warning(sample, at)
     notes += gap_warnings(market, sample.benchmark_series, sample.rows[-group.window - 1 :])
     least = float(sample.coverage[at].min()) if sample.coverage.size else 1.0
     if least < 1.0:

@@ -20,6 +20,7 @@ from portfolios.api.fields import (
     many,
 )
 from portfolios.models import CorporateAction, Import, Instrument, OptionTerms
+from portfolios.selectors.calendars import VENUES
 
 MAX_POSITIONS = 10_000
 
@@ -204,6 +205,12 @@ class InstrumentCreateRequestSerializer(StrictSerializer):
     kind = serializers.ChoiceField(choices=Instrument.Kind.choices)
     name = TextField(max_length=200, required=False, default="", allow_blank=True)
     currency = CurrencyField(required=False, default="USD")
+    calendar = serializers.ChoiceField(
+        choices=VENUES,
+        required=False,
+        default="XNYS",
+        help_text="Market identifier code of its listing: whose sessions and closing hour it has.",
+    )
     isin = serializers.RegexField(
         r"^[A-Z]{2}[A-Z0-9]{9}[0-9]\Z", required=False, default="", allow_blank=True
     )

@@ -10,6 +10,13 @@ from portfolios.errors import InvalidRequest
 
 FIRST_YEAR = "1990-01-01"
 CALENDARS = ("XNYS",)
+#: Where an instrument may be listed: its sessions are known, and its closing hour.
+VENUES = (
+    "XNYS", "XNAS", "ARCX", "BATS", "XASE", "XTSE", "XMEX", "BVMF", "XLON", "XDUB", "XLIS", "XPAR",
+    "XAMS", "XBRU", "XETR", "XFRA", "XMIL", "XMAD", "XWBO", "XSWX", "XSTO", "XHEL", "XCSE", "XOSL",
+    "XWAR", "XTAE", "XJSE", "XBOM", "XSES", "XKLS", "XBKK", "XIDX", "XHKG", "XSHG", "XTKS", "XKRX",
+    "XTAI", "XASX", "XNZE",
+)  # fmt: skip
 
 
 @functools.lru_cache(maxsize=8)

@@ -78,6 +78,7 @@ def instrument_create(
     kind: str,
     name: str = "",
     currency: str = "USD",
+    calendar: str = "XNYS",
     isin: str = "",
     figi: str = "",
     option_terms: Mapping[str, Any] | None = None,
@@ -111,6 +112,7 @@ def instrument_create(
         kind=kind,
         name=name,
         currency=currency,
+        calendar=calendar,
         isin=isin,
         figi=figi,
     )

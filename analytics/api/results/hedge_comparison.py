@@ -99,6 +99,7 @@ class HedgeComparisonResultShape(Shape):
     realized_volatility = SampledEstimateShape()
     path_volatility = NumberShape()
     short_rate = ShortRateShape()
+    dividend_yield = NumberShape(help_text="Of the last twelve months' distributions.")
     days_to_expiry = serializers.IntegerField()
     calendar_days_per_session = real()
     volatility_shock = real()

@@ -42,6 +42,9 @@ class HedgingShape(Shape):
     unit = serializers.CharField()
     multiple = real(required=False)
     delta = real(required=False)
+    dividend_yield = optional_real(
+        required=False, help_text="Of an option's underlying, continuous, a year."
+    )
 
 
 class HedgeSlopeShape(EstimateShape):

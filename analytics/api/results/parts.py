@@ -134,6 +134,12 @@ class WarningShape(Shape):
     quoted_on = serializers.DateField(required=False)
     method = serializers.CharField(required=False)
     confidence_level = real(required=False)
+    pair = serializers.CharField(required=False, help_text="Of currencies, as it is used.")
+    inverse = serializers.CharField(required=False)
+    largest_difference = real(required=False)
+    correlations = reals(
+        required=False, help_text="With the benchmark one session before, the same, one after."
+    )
 
 
 def warnings_of() -> Any:

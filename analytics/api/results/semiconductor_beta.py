@@ -55,6 +55,9 @@ class BetaContributionShape(Shape):
     exposure = decimal(help_text="Funds and options looked through.")
     multiple = real(required=False)
     delta = real(required=False)
+    dividend_yield = optional_real(
+        required=False, help_text="Of an option's underlying, continuous, a year."
+    )
     beta = real()
     contribution = real(help_text="They sum to beta_nav.")
     se = real(required=False)
@@ -138,15 +141,28 @@ class GammaLadderShape(SampleShape):
 
 
 class LateCloseSlopesShape(Shape):
-    earlier = real()
+    earlier = real(required=False)
     same = real()
-    later = real()
+    later = real(required=False)
 
 
-class LateCloseShape(SampledEstimateShape):
+class _ClosingHoursShape(Shape):
+    """Which of the benchmark's sessions the slopes are summed over, and why."""
+
     method = ConstantField("dimson")
+    lags = serializers.IntegerField()
+    leads = serializers.IntegerField()
+    chosen_by = words("closing-hours", "lead-lag-correlation")
+    venues = serializers.ListField(child=serializers.CharField())
+
+
+class LateCloseShape(SampledEstimateShape, _ClosingHoursShape):
     slopes = LateCloseSlopesShape()
     status = ConstantField("ok")
+
+
+class NoLateCloseShape(UnavailableShape, _ClosingHoursShape):
+    """Too few sessions have all of the benchmark's."""
 
 
 class MovingBetaShape(SampledEstimateShape):
@@ -168,6 +184,6 @@ class SemiconductorBetaResultShape(Shape):
     rolling = RollingBetasShape()
     up_down = EitherField(UpDownShape, UnavailableShape)
     gamma_ladder = EitherField(GammaLadderShape, UnavailableShape, required=False)
-    late_close = EitherField(LateCloseShape, UnavailableShape, required=False)
+    late_close = EitherField(LateCloseShape, NoLateCloseShape, required=False)
     moving_beta = EitherField(MovingBetaShape, UnavailableShape, required=False)
     warnings = warnings_of()

@@ -64,24 +64,53 @@ def test_ladder_passes_through_beta_and_bends_with_the_fund(
         assert float(row["profit"]) == pytest.approx(nav * beta * row["move"], abs=0.01)
 
 
-def test_a_market_that_closes_earlier_gets_the_summed_beta(
-    client: Client, instruments: dict[str, Instrument], answer: Answer
+@pytest.mark.parametrize(
+    ("calendar", "chosen_by", "leads"),
+    [("XTAI", "closing-hours", 0), ("XNYS", "lead-lag-correlation", 1)],
+)
+def test_asset_that_answers_a_session_later_gets_the_summed_beta(
+    client: Client,
+    instruments: dict[str, Instrument],
+    answer: Answer,
+    *,
+    calendar: str,
+    chosen_by: str,
+    leads: int,
 ) -> None:
     returns = market_facts.simulated_returns()
     late = np.concatenate([[0.0], 1.5 * returns["SOX"][:-1]])
     late += np.random.default_rng(5).normal(0.0, 0.004, late.size)
     closes = dict(zip(market_facts.SESSIONS, market_facts.closes_of(late), strict=True))
     with operator_scope():
-        instruments["LATE"] = market_facts.add_instrument("LATE", closes, kind="equity")
+        instruments["LATE"] = market_facts.add_instrument(
+            "LATE", closes, kind="equity", calendar=calendar
+        )
         data_version_bump(None)
     book = market_facts.make_portfolio(client, instruments, {"LATE": "10"}, name="Late")
     result = answer(BETA, book)["result"]
     assert result["beta_nav"]["asynchronous"] is True
     summed = result["late_close"]
-    expected = dimson_beta(late[-252:], returns["SOX"][-252:], lags=1, leads=1).at(0)
+    expected = dimson_beta(late[-252:], returns["SOX"][-252:], lags=1, leads=leads).at(0)
+    assert (summed["lags"], summed["leads"], summed["chosen_by"]) == (1, leads, chosen_by)
+    assert "correlation-peak-shifted" in {row["code"] for row in result["warnings"]}
     assert summed["value"] == pytest.approx(expected.beta.value, rel=1e-9)
     assert abs(summed["value"] - 1.5) < 3 * summed["se"]
     assert summed["slopes"]["earlier"] > 1.2 > 0.2 > abs(summed["slopes"]["same"])
+
+
+def test_venue_with_another_close_gets_its_lag_whether_or_not_the_data_show_it(
+    client: Client, instruments: dict[str, Instrument], answer: Answer
+) -> None:
+    with operator_scope():
+        Instrument.objects.filter(pk=instruments["NVDA"].pk).update(calendar="XETR")
+        data_version_bump(None)
+    book = market_facts.make_portfolio(client, instruments, {"NVDA": "10"}, name="Frankfurt")
+    result = answer(BETA, book)["result"]
+    assert result["beta_nav"]["asynchronous"] is False
+    late = result["late_close"]
+    assert (late["lags"], late["leads"], late["venues"]) == (1, 0, ["XETR"])
+    assert set(late["slopes"]) == {"earlier", "same"}
+    assert "correlation-peak-shifted" not in {row["code"] for row in result["warnings"]}
 
 
 def test_bootstrap_of_a_fund_is_the_engine_s(

@@ -196,6 +196,33 @@ def test_foreign_position_is_measured_in_the_portfolios_currency(
     assert unit["result"]["nav"] == {"value": f"{30 * index[-1]:.2f}", "unit": "USD"}
 
 
+@pytest.mark.parametrize(("inverse", "flagged"), [("0.80", False), ("0.90", True)])
+def test_rate_that_its_inverse_contradicts_is_used_and_flagged(
+    client: Client,
+    instruments: dict[str, Instrument],
+    answer: Answer,
+    inverse: str,
+    *,
+    flagged: bool,
+) -> None:
+    with operator_scope():
+        closes = {day: 10.0 + n % 7 for n, day in enumerate(SESSIONS)}
+        instruments["BOND"] = market_facts.add_instrument(
+            "BOND", closes, kind="equity", currency="EUR"
+        )
+        for day in SESSIONS:
+            FxRate.objects.create(base="EUR", quote="USD", session=day, rate="1.25")
+        FxRate.objects.create(base="USD", quote="EUR", session=LAST, rate=inverse)
+        data_version_bump(None)
+    result = answer(BETA, book(client, instruments, BOND="3"))["result"]
+    assert result["nav"]["value"] == f"{3 * closes[LAST] * 1.25:.2f}"
+    found = [row for row in result["warnings"] if row["code"] == "fx-contradiction"]
+    assert bool(found) is flagged
+    if flagged:
+        assert found[0]["sessions"] == [LAST.isoformat()]
+        assert found[0]["largest_difference"] == pytest.approx(1.25 * 0.90 - 1)
+
+
 def test_fund_without_terms_on_the_day_has_no_exposure(
     client: Client, instruments: dict[str, Instrument], answer: Answer
 ) -> None:

@@ -48,6 +48,13 @@ def test_own_fund_has_its_terms(caller: Caller, market: Market) -> None:
     assert read["leverage_terms"][0]["valid_from"] == "2021-08-25"
 
 
+def test_instrument_says_where_it_is_listed(caller: Caller, market: Market) -> None:
+    made = caller.post("/v1/instruments", {"symbol": "2330", "kind": "equity", "calendar": "XTAI"})
+    assert (made.status, made.body["calendar"]) == (201, "XTAI")
+    refused = caller.post("/v1/instruments", {"symbol": "2331", "kind": "equity", "calendar": "X"})
+    assert (refused.status, refused.body["errors"][0]["pointer"]) == (400, "/calendar")
+
+
 def test_option_has_its_contract(caller: Caller, market: Market) -> None:
     made = caller.post("/v1/instruments", PUT)
     assert made.status == 201

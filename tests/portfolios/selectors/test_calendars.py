@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from datetime import date
 
+import exchange_calendars
 import pytest
 
+from analytics.engine.beta import VENUE_CLOSE_UTC
 from portfolios.errors import InvalidRequest
-from portfolios.selectors.calendars import require_session, sessions_between
+from portfolios.selectors.calendars import VENUES, require_session, sessions_between
+
+
+def test_every_venue_has_sessions_and_a_closing_hour() -> None:
+    names = set(exchange_calendars.get_calendar_names(include_aliases=True))
+    assert set(VENUES) <= names & VENUE_CLOSE_UTC.keys()
+    assert len(set(VENUES)) == len(VENUES)
 
 
 def test_thanksgiving_week_has_four_sessions() -> None:
