@@ -21,8 +21,8 @@ class Misspelled(MeView):
     required_scopes = {"GET": "portfolio:read"}
 
 
-def _found(monkeypatch: pytest.MonkeyPatch, view: Any) -> list[str | None]:
-    patterns = [path("v1/", include([path("new", view)]))]
+def _found(monkeypatch: pytest.MonkeyPatch, view: Any, below: str = "v1/") -> list[str | None]:
+    patterns = [path(below, include([path("new", view)]))]
     monkeypatch.setattr(checks, "get_resolver", lambda: SimpleNamespace(url_patterns=patterns))
     return [message.id for message in checks.every_view_declares_its_scopes()]
 
@@ -34,6 +34,7 @@ def test_every_address_we_serve_passes() -> None:
 def test_view_without_a_scope_fails_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _found(monkeypatch, Undeclared.as_view()) == ["riskapi.E001"]
     assert _found(monkeypatch, lambda request: None) == ["riskapi.E001"]
+    assert _found(monkeypatch, Undeclared.as_view(), "oauth/") == ["riskapi.E001"]
 
 
 def test_scope_nobody_can_have_fails_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection
@@ -10,7 +11,7 @@ from django.test import RequestFactory
 from pytest_django import Settings
 
 from portfolios.models import AuditEvent, AuthFailureWindow
-from portfolios.services.authentication import auth_failure_purge
+from portfolios.services.authentication import auth_failure_purge, auth_failure_record
 from portfolios.tenancy import operator_scope
 from riskapi.api.addresses import client_address
 from tests.callers import Answer, Caller
@@ -124,3 +125,17 @@ def test_the_address_is_the_nearest_that_is_no_proxy_of_ours(
     headers = {"X-Forwarded-For": forwarded} if forwarded else {}
     request = RequestFactory().get("/", headers=headers, REMOTE_ADDR=nearest)
     assert client_address(request) == expected
+
+
+@pytest.mark.django_db(transaction=True)
+def test_failures_that_arrive_together_are_counted_one_by_one(limited: Settings) -> None:
+    def fail(_: int) -> bool:
+        try:
+            return auth_failure_record("198.51.100.9", "invalid-api-key") == 0
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(fail, range(100))) == 20
+    with operator_scope():
+        assert AuditEvent.objects.filter(action="authentication.limited").count() == 1
