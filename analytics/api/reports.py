@@ -23,6 +23,7 @@ from portfolios.api.listing import (
     page_of,
     refuse_unknown,
 )
+from portfolios.api.pages import PAGE_POLICY
 from portfolios.api.preconditions import not_modified, quoted
 from portfolios.errors import Conflict
 from portfolios.identifiers import public_id
@@ -39,8 +40,6 @@ _COLUMNS = (
 )
 #: A report is never edited, so what was read once stays right.
 _CACHE = "private, max-age=31536000, immutable"
-#: The page holds no script and fetches nothing; a browser is told to keep it that way.
-PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
 
 
 class ReportSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer

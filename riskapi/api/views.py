@@ -25,11 +25,12 @@ from rest_framework.response import Response
 from analytics.models import Report, Unit
 from portfolios.api.base import ApiView
 from portfolios.api.listing import refuse_unknown
+from portfolios.api.pages import PageRenderer, page_response, table, wants_page
 from portfolios.errors import NotFound
 from portfolios.models import Price
 from riskapi.api.exceptions import problem_parts
 from riskapi.api.problems import CONTENT_TYPE, PROBLEMS, RETRY_AFTER, ProblemType
-from riskapi.api.renderers import dumps
+from riskapi.api.renderers import JsonRenderer, dumps
 
 
 @csrf_exempt
@@ -156,13 +157,22 @@ class ProblemListView(ApiView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    renderer_classes = (JsonRenderer, PageRenderer)
     required_scopes = {"GET": None}
 
     @extend_schema(operation_id="errors_list", responses=ProblemTypeListSerializer, auth=[])
     def get(self, request: Request) -> Response:
         """All problem types."""
         refuse_unknown(request, ())
-        return Response({"data": [_page(kind) for kind in PROBLEMS.values()]})
+        if wants_page(request):
+            rows = [
+                (f"[{kind.code}]({kind.url})", str(kind.status), kind.title)
+                for kind in sorted(PROBLEMS.values(), key=lambda kind: (kind.status, kind.code))
+            ]
+            return page_response(
+                "Refusals", "# Refusals\n\n" + table(("Code", "Status", "What"), rows)
+            )
+        return Response({"data": [_problem_type(kind) for kind in PROBLEMS.values()]})
 
 
 class ProblemDetailView(ApiView):
@@ -170,6 +180,7 @@ class ProblemDetailView(ApiView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    renderer_classes = (JsonRenderer, PageRenderer)
     required_scopes = {"GET": None}
 
     @extend_schema(operation_id="errors_retrieve", responses=ProblemTypeSerializer, auth=[])
@@ -179,10 +190,22 @@ class ProblemDetailView(ApiView):
         kind = PROBLEMS.get(code)
         if kind is None:
             raise NotFound("There is no such problem type.")
-        return Response(_page(kind))
+        if wants_page(request):
+            return page_response(kind.title, _as_text(kind))
+        return Response(_problem_type(kind))
 
 
-def _page(kind: ProblemType) -> dict[str, Any]:
+def _as_text(kind: ProblemType) -> str:
+    """The page of a kind of refusal, in Markdown."""
+    again = (
+        "The same request may succeed later; with its `Idempotency-Key` it has one effect."
+        if kind.retryable
+        else "The same request will be refused again."
+    )
+    return f"# {kind.title}\n\n`{kind.code}`, status {kind.status}\n\n{kind.advice}\n\n{again}"
+
+
+def _problem_type(kind: ProblemType) -> dict[str, Any]:
     return {
         "code": kind.code,
         "type": kind.uri,

@@ -20,6 +20,8 @@ pytestmark = pytest.mark.django_db
 PUBLIC = {
     "v1/errors": "explains the problem types that anyone may be answered with",
     "v1/errors/<str:code>": "likewise",
+    "v1/guide": "how to begin, before there is a key",
+    "v1/guide/<str:name>": "likewise",
     "v1/openapi.json": "the contract",
     "v1/docs": "shows the contract",
     "v1/redoc": "shows the contract",
