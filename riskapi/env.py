@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import secrets
 from pathlib import Path
 
@@ -58,7 +59,11 @@ def _refuse_weak(*names: str) -> None:
 
 
 if "DATABASE_URL" in _env.ENVIRON:
-    _refuse_weak("RISK_SECRET_KEY", "RISK_KEY_PEPPER")
+    _refuse_weak(
+        "RISK_SECRET_KEY",
+        "RISK_KEY_PEPPER",
+        *(name for name in ("RISK_WEBHOOK_KEY",) if _env.ENVIRON.get(name)),
+    )
 
 #: Random where there is no database whose rows they could sign or hash.
 SECRET_KEY: str = _env.str("RISK_SECRET_KEY", default=secrets.token_urlsafe(48))
@@ -87,6 +92,12 @@ WEBHOOK_KEY: str = _env.str("RISK_WEBHOOK_KEY", default="")
 WEBHOOK_KEY_FALLBACKS: list[str] = _env.list("RISK_WEBHOOK_KEY_FALLBACKS", default=[])
 #: `host:port` of receivers that are not public, or not on port 443, and may be called all the same.
 WEBHOOK_PRIVATE_TARGETS: list[str] = _env.list("RISK_WEBHOOK_PRIVATE_TARGETS", default=[])
+for _target in WEBHOOK_PRIVATE_TARGETS:
+    if re.fullmatch(r"[a-z0-9.-]+:[0-9]{1,5}", _target) is None:
+        raise ImproperlyConfigured(
+            "RISK_WEBHOOK_PRIVATE_TARGETS holds host:port in small letters, by comma; not"
+            f" {_target!r}."
+        )
 
 #: A worker that is silent this long has lost its job to the next one.
 LEASE_SECONDS: float = _env.float("RISK_LEASE_SECONDS", default=60.0)

@@ -61,6 +61,9 @@ def test_deployment_as_the_readme_has_it_raises_no_warning() -> None:
         ),
         ({"RISK_KEY_PEPPER": "changeme" * 8}, "RISK_KEY_PEPPER is too easily guessed"),
         ({"RISK_KEY_PEPPER": SECRETS["RISK_SECRET_KEY"]}, "are the same"),
+        ({"RISK_WEBHOOK_KEY": "changeme" * 8}, "RISK_WEBHOOK_KEY is too easily guessed"),
+        ({"RISK_WEBHOOK_KEY": SECRETS["RISK_KEY_PEPPER"]}, "are the same"),
+        ({"RISK_WEBHOOK_PRIVATE_TARGETS": "https://hooks"}, "holds host:port"),
         ({"RISK_TRUSTED_PROXIES": "10.0.0.1/8"}, "RISK_TRUSTED_PROXIES holds networks"),
     ],
 )
@@ -85,7 +88,7 @@ def test_commands_without_a_database_need_no_secrets() -> None:
 
 
 def test_deliverer_without_a_key_for_secrets_does_not_start() -> None:
-    given = {"RISK_SECRET_KEY": "a" * 64, "RISK_KEY_PEPPER": "b" * 64, **DATABASE}
+    given = {**SECRETS, **DATABASE}
     assert _import_settings(given).returncode == 0, "without webhooks, all else works"
     done = subprocess.run(
         [sys.executable, "manage.py", "deliver"],
