@@ -565,7 +565,7 @@ class Market:
         return factor
 
     def dividend_yield(self, instrument_id: int) -> float:
-        """Continuous yield of the distributions of the twelve months up to the date, 0 if none.
+        """Continuous yield of the distributions of the twelve months up to the last close.
 
         What lies ahead is not on file: the next year is taken to distribute what the last one did.
         """
@@ -574,11 +574,11 @@ class Market:
             return 0.0
         close, session, _ = last
         today = close / self.split_factor(instrument_id, session)
-        since = self.as_of - _YIELD_WINDOW
+        since = session - _YIELD_WINDOW
         paid = sum(
             cash / self.split_factor(instrument_id, day - timedelta(days=1))
             for day, cash in self.facts.distributions.get(instrument_id, ())
-            if since < day <= self.as_of
+            if since < day <= session
         )
         return math.log1p(paid / today)
 

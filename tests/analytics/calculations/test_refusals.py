@@ -265,14 +265,17 @@ def test_drag_follows_a_change_of_index(
     assert "leverage-terms-changed" in {row["code"] for row in result["warnings"]}
 
 
+@pytest.mark.parametrize("recorded_by_both", [False, True])
 def test_split_since_the_positions_changes_the_quantity(
-    client: Client, instruments: dict[str, Instrument], answer: Answer
+    client: Client, instruments: dict[str, Instrument], answer: Answer, *, recorded_by_both: bool
 ) -> None:
     """Positions are of Friday; on Monday one share became four, at a quarter of the price."""
     with operator_scope():
-        CorporateAction.objects.create(
-            instrument=instruments["NVDA"], ex_date=LAST, kind="split", new_shares=4, old_shares=1
-        )
+        for owner in (None, client) if recorded_by_both else (None,):
+            CorporateAction.objects.create(
+                instrument=instruments["NVDA"], client=owner, ex_date=LAST, kind="split",
+                new_shares=4, old_shares=1,
+            )  # fmt: skip
         last = Price.objects.get(instrument=instruments["NVDA"], session=LAST)
         assert last.close is not None
         quarter = last.close / 4
