@@ -11,7 +11,7 @@ from drf_spectacular.views import (
     SpectacularSwaggerView,
 )
 
-from riskapi.api import account, guide, oauth, views
+from riskapi.api import account, changelog, guide, oauth, views
 
 urlpatterns = [
     path("admin", RedirectView.as_view(url="/admin/")),
@@ -26,6 +26,7 @@ urlpatterns = [
     path("v1/status", views.StatusView.as_view()),
     path("v1/guide", guide.GuideIndexView.as_view()),
     path("v1/guide/<str:name>", guide.GuidePageView.as_view()),
+    path("v1/changelog", changelog.ChangelogView.as_view()),
     path("v1/errors", views.ProblemListView.as_view()),
     path("v1/errors/<str:code>", views.ProblemDetailView.as_view()),
     path("v1/openapi.json", SpectacularJSONAPIView.as_view(), name="schema"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from analytics.api import analyses, policies, reports, runs
+from analytics.api import analyses, policies, reports, runs, summaries
 
 urlpatterns = [
     path("analyses/semiconductor-beta", analyses.SemiconductorBetaView.as_view()),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("analyses/leveraged-drag", analyses.LeveragedDragView.as_view()),
     path("analyses/tail-risk", analyses.TailRiskView.as_view()),
     path("analyses/hedge-comparison", analyses.HedgeComparisonView.as_view()),
+    path("portfolios/<str:portfolio_id>/summary", summaries.PortfolioSummaryView.as_view()),
     path("portfolios/<str:portfolio_id>/policy", policies.PolicyView.as_view()),
     path("portfolios/<str:portfolio_id>/policy/approve", policies.PolicyApproveView.as_view()),
     path("portfolios/<str:portfolio_id>/policy/reject", policies.PolicyRejectView.as_view()),

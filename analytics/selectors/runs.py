@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 import orjson
@@ -49,6 +49,16 @@ def run_list_for_client(client: Client) -> QuerySet[Run]:
 def run_open_count(client: Client) -> int:
     """How many of the client's runs are queued or running."""
     return Run.objects.filter(client=client, status__in=Run.OPEN).count()
+
+
+def run_latest_of(
+    portfolio: Portfolio, *, as_of: date, known_at: datetime | None = None
+) -> list[Run]:
+    """The last run of each kind, of those about `as_of` or before and asked for by then."""
+    rows = Run.objects.filter(client=portfolio.client_id, portfolio=portfolio, as_of__lte=as_of)
+    if known_at is not None:
+        rows = rows.filter(created_at__lte=known_at)
+    return list(rows.order_by("kind", "-as_of", "-created_at", "-id").distinct("kind"))
 
 
 def run_get_for_client(client: Client, run_id: str | uuid.UUID) -> Run:

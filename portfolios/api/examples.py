@@ -77,6 +77,9 @@ INSTRUMENT_CREATE = _example(
         },
     },
 )
+INSTRUMENT_UPDATE = _example(
+    "Another name, and whose returns stand in", {"name": "Chip makers, thrice", "proxy": "SOXL"}
+)
 LEVERAGE_TERMS_CREATE = _example(
     "Three times inverse",
     {

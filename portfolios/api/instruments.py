@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from typing import Any
 
+import orjson
 from django.db.models import Q
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portfolios.api import examples
-from portfolios.api.base import ApiView
+from portfolios.api.base import ApiView, etagged
 from portfolios.api.listing import (
     POINT_IN_TIME,
     Filter,
@@ -22,10 +24,12 @@ from portfolios.api.listing import (
     point_in_time,
     refuse_unknown,
 )
+from portfolios.api.preconditions import not_modified, require_match
 from portfolios.api.serializers import (
     InstrumentCreateRequestSerializer,
     InstrumentDetailSerializer,
     InstrumentSerializer,
+    InstrumentUpdateRequestSerializer,
     LeverageTermsListSerializer,
     LeverageTermsRequestSerializer,
     LeverageTermsSerializer,
@@ -41,7 +45,7 @@ from portfolios.selectors.instruments import (
     instrument_suggestions,
 )
 from portfolios.selectors.market import leverage_terms_of
-from portfolios.services.instruments import instrument_create, leverage_terms_add
+from portfolios.services.instruments import instrument_create, instrument_update, leverage_terms_add
 
 _COLUMNS = (
     "uid",
@@ -103,13 +107,37 @@ class InstrumentListView(ApiView):
 
 
 class InstrumentDetailView(ApiView):
-    required_scopes = {"GET": "portfolios:read"}
+    required_scopes = {"GET": "portfolios:read", "PATCH": "portfolios:write"}
 
     @extend_schema(operation_id="instruments_retrieve", responses=InstrumentDetailSerializer)
     def get(self, request: Request, instrument: str) -> Response:
         """One instrument by symbol or id, with its option and leverage terms."""
         refuse_unknown(request, ())
-        return Response(_detail(self, instrument_get_for_client(self.client, instrument)))
+        body = _detail(self, instrument_get_for_client(self.client, instrument))
+        return not_modified(request, _tag(body)) or etagged(body, _tag(body))
+
+    @extend_schema(
+        operation_id="instruments_update",
+        examples=examples.INSTRUMENT_UPDATE,
+        request=InstrumentUpdateRequestSerializer,
+        responses=InstrumentDetailSerializer,
+    )
+    def patch(self, request: Request, instrument: str) -> Response:
+        """Change what is said of an instrument of the client's own."""
+        refuse_unknown(request, ())
+        found = instrument_get_for_client(self.client, instrument, for_update=True)
+        require_match(request, _tag(_detail(self, found)))
+        sent = InstrumentUpdateRequestSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        found = instrument_update(
+            client=self.client,
+            instrument=found,
+            changes=sent.validated_data,
+            actor=self.actor,
+            request_id=self.request_id,
+        )
+        body = _detail(self, found)
+        return etagged(body, _tag(body))
 
 
 class LeverageTermsView(ApiView):
@@ -228,6 +256,12 @@ def _detail(view: ApiView, instrument: Instrument) -> dict[str, Any]:
         },
         "leverage_terms": [_terms(t) for t in leverage_terms_of(view.client, instrument)],
     }
+
+
+def _tag(body: dict[str, Any]) -> str:
+    """Of the content: terms are added without the instrument's row being touched."""
+    content = orjson.dumps(body, default=str, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 def _terms(terms: LeverageTerms) -> dict[str, Any]:

@@ -221,6 +221,15 @@ class InstrumentCreateRequestSerializer(StrictSerializer):
     )
 
 
+class InstrumentUpdateRequestSerializer(StrictSerializer):
+    name = TextField(max_length=200, required=False, allow_blank=True)
+    isin = serializers.RegexField(r"^[A-Z]{2}[A-Z0-9]{9}[0-9]\Z", required=False, allow_blank=True)
+    figi = serializers.RegexField(r"^[A-Z0-9]{12}\Z", required=False, allow_blank=True)
+    proxy = NameField(
+        required=False, allow_null=True, help_text="Whose returns stand in where there are none."
+    )
+
+
 class InstrumentSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
     id = serializers.CharField()
     symbol = serializers.CharField()

@@ -21,12 +21,15 @@ def instrument_list_for_client(client: Client) -> QuerySet[Instrument]:
     return Instrument.objects.filter(Q(client=client) | Q(client=None))
 
 
-def instrument_get_for_client(client: Client, name: str) -> Instrument:
-    """By symbol or public id; raises NotFound."""
+def instrument_get_for_client(client: Client, name: str, *, for_update: bool = False) -> Instrument:
+    """By symbol or public id; raises NotFound. Only a row of the client's own can be locked."""
     found = instrument_find(client, [name])
     if name not in found:
         raise NotFound("There is no such instrument.")
-    return found[name]
+    instrument = found[name]
+    if for_update and instrument.client_id == client.pk:
+        return Instrument.objects.select_for_update(of=("self",)).get(pk=instrument.pk)
+    return instrument
 
 
 def instrument_find(client: Client, names: Iterable[str]) -> dict[str, Instrument]:

@@ -16,7 +16,7 @@ from portfolios.selectors.positions import known_then
 _DIGITS = Context(prec=20)
 
 
-def _overlaid(
+def overlaid(
     model: type[Any], client: Client, same: Sequence[str], known_at: datetime | None
 ) -> QuerySet[Any]:
     """Rows known then: the client's own, and shared ones that no own row stands in for."""
@@ -32,7 +32,7 @@ def price_list_for_client(
     client: Client, instrument: Instrument, *, known_at: datetime | None = None
 ) -> QuerySet[Price]:
     """One row per session."""
-    return _overlaid(Price, client, ("instrument_id", "session"), known_at).filter(
+    return overlaid(Price, client, ("instrument_id", "session"), known_at).filter(
         instrument=instrument
     )
 
@@ -42,7 +42,7 @@ def closes_around(
 ) -> dict[int, list[tuple[date, Decimal]]]:
     """Closes by instrument, oldest first."""
     rows = (
-        _overlaid(Price, client, ("instrument_id", "session"), None)
+        overlaid(Price, client, ("instrument_id", "session"), None)
         .filter(instrument__in=instruments, session__range=(first, last), close__isnull=False)
         .order_by("instrument_id", "session")
         .values_list("instrument_id", "session", "close")
@@ -56,13 +56,13 @@ def closes_around(
 def fx_rate_list_for_client(
     client: Client, *, known_at: datetime | None = None
 ) -> QuerySet[FxRate]:
-    return _overlaid(FxRate, client, ("base", "quote", "session"), known_at)
+    return overlaid(FxRate, client, ("base", "quote", "session"), known_at)
 
 
 def corporate_action_list_for_client(
     client: Client, *, known_at: datetime | None = None
 ) -> QuerySet[CorporateAction]:
-    return _overlaid(CorporateAction, client, ("instrument_id", "ex_date", "kind"), known_at)
+    return overlaid(CorporateAction, client, ("instrument_id", "ex_date", "kind"), known_at)
 
 
 def splits_of(

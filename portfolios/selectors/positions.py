@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Max, Min, Q, QuerySet
 
 from portfolios.errors import NotFound
 from portfolios.identifiers import parse_public_id
@@ -51,6 +51,18 @@ def position_set_effective(
         )
         row = cursor.fetchone()
     return instance(PositionSet, row) if row else None
+
+
+def position_set_span(
+    portfolio: Portfolio, *, as_of: date, known_at: datetime | None = None
+) -> tuple[int, date | None, date | None]:
+    """How many dates until `as_of` have a set, the first of them and the last."""
+    found = (
+        position_set_list(portfolio)
+        .filter(known_then(known_at), as_of__lte=as_of)
+        .aggregate(count=Count("id"), first=Min("as_of"), last=Max("as_of"))
+    )
+    return found["count"], found["first"], found["last"]
 
 
 def position_rows(position_set: PositionSet) -> list[dict[str, Any]]:

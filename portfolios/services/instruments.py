@@ -148,6 +148,67 @@ def instrument_create(
     return instrument
 
 
+def instrument_update(
+    *,
+    client: Client,
+    instrument: Instrument,
+    changes: Mapping[str, Any],
+    actor: str,
+    request_id: str = "",
+) -> Instrument:
+    """Change what a client says of an instrument of its own, whose row the caller has locked."""
+    if instrument.client_id != client.id:
+        raise Refused(
+            f"{instrument.symbol} is shared and kept by the operator.", code="shared-instrument"
+        )
+    before = _described(instrument)
+    for name in ("name", "isin", "figi"):
+        if name in changes:
+            setattr(instrument, name, changes[name])
+    if "proxy" in changes:
+        instrument.proxy = _proxy(client, instrument, changes["proxy"])
+    after = _described(instrument)
+    changed = {name: [before[name], after[name]] for name in after if before[name] != after[name]}
+    if not changed:
+        return instrument
+    instrument.save(update_fields=["name", "isin", "figi", "proxy"])
+    if "proxy" in changed:
+        data_version_bump(client)
+    audit_record(
+        client=client,
+        actor=actor,
+        action="instrument.update",
+        object_id=instrument.public_id,
+        request_id=request_id,
+        detail=changed,
+    )
+    return instrument
+
+
+def _proxy(client: Client, instrument: Instrument, name: str | None) -> Instrument | None:
+    if name is None:
+        return None
+    found = instruments_named(client, [name], pointers={name: ["/proxy"]})[name]
+    if (
+        found.pk == instrument.pk
+        or found.proxy_id is not None
+        or found.kind == Instrument.Kind.CASH
+    ):
+        raise _senseless(
+            "/proxy", "A proxy is another instrument that has prices and no proxy itself.", found
+        )
+    return found
+
+
+def _described(instrument: Instrument) -> dict[str, str | None]:
+    return {
+        "name": instrument.name,
+        "isin": instrument.isin,
+        "figi": instrument.figi,
+        "proxy": instrument.proxy.symbol if instrument.proxy else None,
+    }
+
+
 def leverage_terms_add(
     *,
     client: Client,

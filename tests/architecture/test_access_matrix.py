@@ -95,6 +95,7 @@ BODIES: dict[tuple[str, str], Body] = {
         "symbol": "BRANDNEW", "kind": "etf",
         "leverage_terms": [{**_TERMS, "reference_index": f"{ref}.IX"}],
     },
+    ("PATCH", "v1/instruments/<str:instrument>"): lambda ref, _: {"proxy": f"{ref}.IX"},
     ("POST", "v1/instruments:resolve"): lambda ref, _: {"identifiers": [ref]},
     ("POST", "v1/instruments/<str:instrument>/leverage-terms"): lambda ref, _: {
         **_TERMS, "reference_index": f"{ref}.IX"
@@ -281,7 +282,7 @@ REFERENCES = sorted(
     or (kind == "portfolio_id" and path.startswith(("v1/analyses/", "v1/positions:batch")))
 )
 _FIELDS = re.compile(
-    r'"(instrument|benchmark|reference_index|underlying|identifiers|portfolio)": \{'
+    r'"(instrument|benchmark|proxy|reference_index|underlying|identifiers|portfolio)": \{'
 )
 
 

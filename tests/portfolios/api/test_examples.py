@@ -45,6 +45,10 @@ def test_batch_example(caller: Caller, portfolio: str) -> None:
 def test_instrument_examples(caller: Caller, portfolio: str) -> None:
     assert caller.post("/v1/instruments", examples.INSTRUMENT_CREATE[0].value).status == 201
     caller.post("/v1/instruments", {"symbol": "BEAR3", "kind": "etf"})
+    changed = caller.patch(
+        "/v1/instruments/BEAR3", examples.INSTRUMENT_UPDATE[0].value, If_Match="*"
+    )
+    assert changed.body["proxy"]["symbol"] == "SOXL"
     terms = examples.LEVERAGE_TERMS_CREATE[0].value
     assert caller.post("/v1/instruments/BEAR3/leverage-terms", terms).status == 201
     resolved = caller.post("/v1/instruments:resolve", examples.RESOLVE[0].value).body

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from portfolios.models import DataVersion, Instrument
+from portfolios.models import AuditEvent, DataVersion, Instrument
 from portfolios.tenancy import client_scope, operator_scope
 from tests.callers import Caller
 
@@ -164,3 +164,58 @@ def test_list_filters_by_kind(caller: Caller, market: Market) -> None:
 def test_read_only_key_cannot_add(reader: Caller, market: Market) -> None:
     assert reader.post("/v1/instruments", FUND).code == "insufficient-scope"
     assert reader.get("/v1/instruments/NVDA").status == 200
+
+
+def test_own_instrument_is_changed_and_a_shared_one_is_not(
+    caller: Caller, outsider: Caller, reader: Caller, market: dict[str, Instrument]
+) -> None:
+    caller.post("/v1/instruments", {"symbol": "MYCHIP", "kind": "equity", "name": "Old"})
+    path = "/v1/instruments/MYCHIP"
+    assert caller.patch(path, {"name": "New"}).code == "precondition-required"
+    before = caller.get(path)
+    tag = before.headers["ETag"]
+    assert caller.get(path, If_None_Match=tag).status == 304
+    changed = caller.patch(path, {"name": "New", "proxy": "SOXX"}, If_Match=tag)
+    assert (changed.status, changed.body["name"]) == (200, "New")
+    assert changed.body["proxy"]["symbol"] == "SOXX"
+    assert caller.get(path).body == changed.body
+    assert caller.patch(path, {"name": "Newer"}, If_Match=tag).code == "stale-version"
+    assert outsider.patch(path, {"name": "Mine"}, If_Match="*").code == "not-found"
+    assert reader.patch(path, {"name": "Mine"}, If_Match="*").code == "insufficient-scope"
+    shared = caller.patch("/v1/instruments/SOXX", {"name": "Mine"}, If_Match="*")
+    assert (shared.status, shared.code) == (403, "shared-instrument")
+    with client_scope(caller.client.id):
+        event = AuditEvent.objects.get(action="instrument.update")
+        assert event.detail == {"name": ["Old", "New"], "proxy": [None, "SOXX"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"symbol": "OTHER"}, "unknown-field"),
+        ({"kind": "etf"}, "unknown-field"),
+        ({"isin": "US"}, "validation-error"),
+        ({"proxy": "SOXZ"}, "unknown-instrument"),
+        ({"proxy": "MYCHIP"}, "invalid-request"),
+        ({"proxy": "CASH.USD"}, "invalid-request"),
+    ],
+)
+def test_senseless_change_of_an_instrument_is_refused(
+    caller: Caller, market: dict[str, Instrument], change: Any, code: str
+) -> None:
+    caller.post("/v1/instruments", {"symbol": "MYCHIP", "kind": "equity"})
+    answer = caller.patch("/v1/instruments/MYCHIP", change, If_Match="*")
+    assert answer.code == code
+
+
+def test_new_terms_are_another_version_of_the_instrument(
+    caller: Caller, market: dict[str, Instrument]
+) -> None:
+    caller.post("/v1/instruments", {"symbol": "BEAR", "kind": "etf"})
+    tag = caller.get("/v1/instruments/BEAR").headers["ETag"]
+    terms = {
+        "valid_from": "2021-08-25", "multiple": "-3", "reference_index": "NYSESEMI",
+        "expense_ratio": "0.0095",
+    }  # fmt: skip
+    assert caller.post("/v1/instruments/BEAR/leverage-terms", terms).status == 201
+    assert caller.patch("/v1/instruments/BEAR", {"name": "x"}, If_Match=tag).code == "stale-version"
