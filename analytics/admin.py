@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from analytics.models import Report, Run, Unit
+from analytics.models import Replay, Report, Run, Unit
 from analytics.services.reports import report_rerun
 from portfolios.admin import ReadOnlyAdmin, ReadOnlyInline, actor_of, pretty_json
 
@@ -56,6 +56,19 @@ class RunAdmin(ReadOnlyAdmin):
     readonly_fields = ("public_id",)
     inlines = (UnitInline,)
     ordering = ("-id",)
+
+
+@admin.register(Replay)
+class ReplayAdmin(ReadOnlyAdmin):
+    list_display = ("run", "client", "state", "attempt", "created_at", "finished_at")
+    list_filter = ("state",)
+    list_select_related = ("client", "run")
+    readonly_fields = ("public_id", "outcome_shown")
+    ordering = ("-id",)
+
+    @admin.display(description="outcome")
+    def outcome_shown(self, replay: Replay) -> SafeString:
+        return pretty_json(replay.outcome)
 
 
 @admin.register(Report)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from celery import shared_task
 
 from analytics.calculations.nightly import portfolios_risk
+from analytics.calculations.replay import replay_perform
 from analytics.calculations.runner import run_settle, unit_perform, units_rehearse
-from analytics.models import Report, Run, Unit
+from analytics.models import Replay, Report, Run, Unit
 from analytics.reporting.production import report_produce
 from analytics.reporting.schedule import ensure_due
 from portfolios.jobs import JobKind
@@ -36,5 +37,6 @@ def ensure_due_reports() -> None:
 
 
 UNIT = JobKind(Unit, unit_perform, quarantined=settle_quarantined_units, warm_up=units_rehearse)
+REPLAY = JobKind(Replay, replay_perform)
 REPORT = JobKind(Report, make_report)
-KINDS = (UNIT, IMPORT, REPORT)
+KINDS = (UNIT, IMPORT, REPLAY, REPORT)

@@ -815,11 +815,16 @@ class Book:
 
 
 def load_books(
-    market: Market, portfolio_ids: Sequence[uuid.UUID], *, named: Iterable[uuid.UUID] = ()
+    market: Market,
+    portfolio_ids: Sequence[uuid.UUID],
+    *,
+    named: Iterable[uuid.UUID] = (),
+    pinned: Json | None = None,
 ) -> dict[uuid.UUID, Book]:
     """Value portfolios on the market's date; one without positions by then is left out.
 
-    Instruments `named` beside the positions are read in the same queries.
+    Instruments `named` beside the positions are read in the same queries. `pinned` are the facts
+    that `portfolio_input_facts` gave of one portfolio earlier: its settings were those then.
     """
     books: dict[uuid.UUID, Book] = {}
     by_set: dict[uuid.UUID, Book] = {}
@@ -842,6 +847,8 @@ def load_books(
         )
         for row in cursor.fetchall():
             book = Book(*row)
+            for setting, value in (pinned or {}).get("book", {}).items():
+                setattr(book, setting, value)
             books[book.portfolio_id] = by_set[book.position_set_id] = book
     positions = market.positions_of(list(by_set))
     market.load_instruments({row[1] for row in positions}, named)
@@ -1234,6 +1241,10 @@ def no_positions(market: Market) -> Unanswerable:
     )
 
 
+#: What a portfolio says of itself, which may be another tomorrow.
+_SETTINGS = ("currency", "benchmark_id", "market_benchmark_id")
+
+
 def portfolio_input_facts(book: Book, market: Market) -> dict[str, Any]:
     """What a result of the book rests on, for the record."""
     return {
@@ -1241,4 +1252,5 @@ def portfolio_input_facts(book: Book, market: Market) -> dict[str, Any]:
         "position_set_checksum": book.position_set_checksum,
         "positions_as_of": book.position_date.isoformat(),
         "data_version": market.block.version,
+        "book": {name: getattr(book, name) for name in _SETTINGS},
     }

@@ -9,9 +9,10 @@ from datetime import timedelta
 
 from django.db import DatabaseError, connection
 
+from analytics.calculations.build import BUILD
 from analytics.calculations.inputs import load_books, portfolio_input_facts
 from analytics.calculations.measures import Request
-from analytics.calculations.outputs import Outcome, canonical, content_hash
+from analytics.calculations.outputs import Json, Outcome, canonical, content_hash
 from analytics.calculations.registry import MEASURES
 from analytics.calculations.used_facts import RecordingMarket
 from analytics.models import Run, Unit
@@ -73,10 +74,11 @@ def _claim(unit_id: uuid.UUID) -> Unit | None:
     return unit
 
 
-def compute_unit(unit: Unit) -> Outcome:
+def compute_unit(unit: Unit, *, pinned: Json | None = None) -> Outcome:
     """Compute a unit from the facts known at its run's `known_at`.
 
-    Everything is read in one transaction and computed after it, from what was read.
+    Everything is read in one transaction and computed after it, from what was read. What a
+    portfolio says of itself is not dated: `pinned` are the inputs of an earlier result to repeat.
     """
     run = unit.run
     measure = MEASURES[run.kind]
@@ -84,13 +86,14 @@ def compute_unit(unit: Unit) -> Outcome:
     needs = measure.requirements(unit.params)
     portfolio_ids = [run.portfolio_id] if run.portfolio_id else []
     with client_scope(run.client_id):
-        books = load_books(market, portfolio_ids, named=needs.instruments)
+        books = load_books(market, portfolio_ids, named=needs.instruments, pinned=pinned)
         market.prefetch(needs, books.values())
     market.sealed = True
     book = books.get(run.portfolio_id) if run.portfolio_id else None
     (outcome,) = measure.compute(market, [Request(unit.params, book)])
     facts = portfolio_input_facts(book, market) if book else {"data_version": market.block.version}
-    return replace(outcome, inputs={**facts, **outcome.inputs, "used": market.used()})
+    noted = {"used": market.used(), "build": BUILD}
+    return replace(outcome, inputs={**facts, **outcome.inputs, **noted})
 
 
 def units_rehearse() -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 from django.db.models import QuerySet
 
-from analytics.models import Result, Run, RunInput, Unit
+from analytics.models import Replay, Result, Run, RunInput, Unit
 from portfolios.errors import NotFound
 from portfolios.identifiers import parse_public_id, public_id
 from portfolios.models import Client, Portfolio
@@ -163,6 +163,15 @@ _UNIT_RESULT = (
     " LEFT JOIN analytics_result result ON result.unit_id = unit.id"
     " WHERE run.id = %s AND run.client_id = %s"
 )
+
+
+def replay_latest(run: Run) -> Replay:
+    """The latest replay of a run; raises NotFound where there is none."""
+    replay = Replay.objects.filter(client=run.client_id, run=run).order_by("-id").first()
+    if replay is None:
+        raise NotFound("The run has not been replayed; POST to this address to have it done.")
+    replay.run = run
+    return replay
 
 
 #: What a row of the facts can tell, whatever its kind.
