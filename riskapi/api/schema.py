@@ -95,6 +95,20 @@ class ConstantExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-unt
         return {"const": self.target.value}
 
 
+class ExactOrRealExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
+    """How `ExactOrRealField` appears."""
+
+    target_class = "analytics.api.risk.ExactOrRealField"
+
+    def map_serializer_field(
+        self,
+        auto_schema: Any,  # noqa: ARG002 - the library's signature
+        direction: Direction,  # noqa: ARG002 - likewise
+    ) -> dict[str, Any]:
+        decimal = {"type": "string", "format": "decimal"}
+        return {"oneOf": [{"type": "number"}, decimal, {"type": "null"}]}
+
+
 class WordExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
     """How `WordField` appears."""
 

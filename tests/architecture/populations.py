@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from analytics.models import Report, Result, Run, Unit
+from analytics.models import Replay, Report, Result, Run, Unit
 from portfolios.identifiers import public_id
 from portfolios.models import (
     Client,
@@ -122,6 +122,8 @@ def _runs(client: Client, n: int) -> Parameters:
         Result.objects.create(
             client=client, unit=unit, status="ok", body=_BODY, content_hash=f"{ordinal}"
         )
+    for _ in range(n):
+        Replay.objects.create(client=client, run=runs[0], state="done", outcome={"units": {}})
     return {"run_id": runs[0].public_id, "name": "unit0"}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from analytics.models import Report, Result, Run, Unit
+from analytics.models import Replay, Report, Result, Run, Unit
 from portfolios.models import Delivery, Event, Import, ImportProblem, WebhookEndpoint
 from portfolios.tenancy import operator_scope
 from portfolios.webhooks.signing import seal, secret_make
@@ -80,6 +80,7 @@ def _derived(caller: Caller, portfolio: str, text: str) -> dict[str, str]:
             client=client, unit=unit, status="ok", content_hash=text,
             body=f'{{"result":{{"label":"{text}"}}}}', inputs={"label": text},
         )  # fmt: skip
+        Replay.objects.create(client=client, run=run, state="done", outcome={"units": {text: None}})
         report = Report.objects.create(
             client=client, business_date=date(2025, 8, 29), state="done", html=f"<p>{text}</p>",
             pdf=text.encode(), content_hash=text,

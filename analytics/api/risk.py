@@ -1,0 +1,122 @@
+"""The latest stored risk of a portfolio, with its age."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from analytics.api.results.parts import Shape, interval, optional_real, real
+from analytics.selectors.risk import METRICS, STALE_AFTER_SESSIONS, portfolio_risk
+from portfolios.api.base import ApiView
+from portfolios.api.listing import calendar_date, instant, read_parameters
+from portfolios.selectors.calendars import previous_session
+from portfolios.selectors.portfolios import portfolio_get_for_client
+
+
+class ExactOrRealField(serializers.Field):  # type: ignore[type-arg]  # describes an answer
+    """A statistic as a number, money as a decimal string, null where there is none."""
+
+
+class RiskSourceShape(Shape):
+    """The run with its unit, or the report."""
+
+    run = serializers.CharField(allow_null=True)
+    unit = serializers.CharField(allow_null=True)
+    report = serializers.CharField(allow_null=True)
+
+
+class RiskRequestBodyShape(Shape):
+    portfolio = serializers.CharField()
+
+
+class RiskMakeShape(Shape):
+    """The request that makes what is not there."""
+
+    method = serializers.CharField()
+    path = serializers.CharField()
+    body = RiskRequestBodyShape()
+
+
+class RiskMetricShape(Shape):
+    metric = serializers.CharField()
+    value = ExactOrRealField()
+    unit = serializers.CharField(allow_null=True)
+    se = optional_real()
+    ci95 = interval(allow_null=True)
+    n_obs = serializers.IntegerField(allow_null=True)
+    first = serializers.DateField(allow_null=True)
+    last = serializers.DateField(allow_null=True)
+    status = serializers.CharField(help_text="`not_stored` where nothing has been computed yet.")
+    reason = serializers.CharField(allow_null=True)
+    confidence_level = real(required=False)
+    instrument = serializers.CharField(required=False)
+    symbol = serializers.CharField(required=False)
+    period = serializers.CharField(required=False, help_text="month, quarter or requested.")
+    kind = serializers.CharField(help_text="The analysis that makes it.")
+    as_of = serializers.DateField(allow_null=True)
+    known_at = serializers.DateTimeField(allow_null=True)
+    method_version = serializers.CharField(allow_null=True)
+    source = RiskSourceShape(allow_null=True)  # type: ignore[assignment]  # taken by the metaclass
+    age_seconds = optional_real(help_text="Since the facts were read.")
+    age_sessions = serializers.IntegerField(
+        allow_null=True, help_text="From the result's date to the one asked for."
+    )
+    stale = serializers.BooleanField(help_text="Older than `stale_after_sessions`, or not there.")
+    make = RiskMakeShape(required=False)
+
+
+class PortfolioRiskShape(Shape):
+    portfolio = serializers.CharField()
+    as_of = serializers.DateField()
+    known_at = serializers.DateTimeField()
+    stale_after_sessions = serializers.IntegerField()
+    metrics = RiskMetricShape(many=True)
+
+
+def _names(value: str) -> list[str]:
+    names = list(dict.fromkeys(value.split(",")))
+    if not set(names) <= set(METRICS):
+        raise ValueError("some of " + ", ".join(METRICS))
+    return names
+
+
+class PortfolioRiskView(ApiView):
+    required_scopes = {"GET": "analyses:read"}
+
+    @extend_schema(
+        operation_id="portfolios_risk",
+        parameters=[
+            OpenApiParameter("as_of", OpenApiTypes.DATE, description="Today unless said."),
+            OpenApiParameter("known_at", OpenApiTypes.DATETIME, description="Now unless said."),
+            OpenApiParameter("metrics", str, description="By comma: " + ", ".join(METRICS) + "."),
+        ],
+        responses=PortfolioRiskShape,
+    )
+    def get(self, request: Request, portfolio_id: str) -> Response:
+        """The latest stored figures of a portfolio, each with its age; nothing is computed."""
+        given = read_parameters(
+            request, {"as_of": calendar_date, "known_at": instant, "metrics": _names}
+        )
+        portfolio = portfolio_get_for_client(self.client, portfolio_id)
+        now = datetime.now(UTC)
+        as_of = given.get("as_of") or previous_session("XNYS", now.date())
+        metrics = portfolio_risk(
+            portfolio,
+            as_of=as_of,
+            known_at=given.get("known_at"),
+            names=given.get("metrics") or list(METRICS),
+        )
+        return Response(
+            {
+                "portfolio": portfolio.public_id,
+                "as_of": as_of,
+                "known_at": given.get("known_at") or now,
+                "stale_after_sessions": STALE_AFTER_SESSIONS,
+                "metrics": metrics,
+            }
+        )
