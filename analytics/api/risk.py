@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from analytics.api.results.parts import Shape, interval, optional_real, real
-from analytics.selectors.risk import METRICS, STALE_AFTER_SESSIONS, portfolio_risk
+from analytics.selectors.risk import METRICS, portfolio_risk, stale_after_sessions
 from portfolios.api.base import ApiView
 from portfolios.api.listing import calendar_date, instant, read_parameters
 from portfolios.selectors.calendars import previous_session
@@ -105,18 +105,20 @@ class PortfolioRiskView(ApiView):
         portfolio = portfolio_get_for_client(self.client, portfolio_id)
         now = datetime.now(UTC)
         as_of = given.get("as_of") or previous_session("XNYS", now.date())
+        limit = stale_after_sessions(portfolio, given.get("known_at"))
         metrics = portfolio_risk(
             portfolio,
             as_of=as_of,
             known_at=given.get("known_at"),
             names=given.get("metrics") or list(METRICS),
+            stale_after=limit,
         )
         return Response(
             {
                 "portfolio": portfolio.public_id,
                 "as_of": as_of,
                 "known_at": given.get("known_at") or now,
-                "stale_after_sessions": STALE_AFTER_SESSIONS,
+                "stale_after_sessions": limit,
                 "metrics": metrics,
             }
         )

@@ -14,9 +14,10 @@ from analytics.models import Report, ReportItem, Result, Run
 from portfolios.identifiers import public_id
 from portfolios.models import Portfolio
 from portfolios.selectors.calendars import sessions_between
+from portfolios.selectors.policies import policy_effective
 
 Json = dict[str, Any]
-#: A figure of an older session than this is stale: the limit that analyses have for prices.
+#: A figure of an older session is stale, where the policy says nothing: the limit for prices.
 STALE_AFTER_SESSIONS = 1
 _FIGURE = ("value", "unit", "se", "ci95", "n_obs", "first", "last", "status", "reason")
 _SAMPLE = ("n_obs", "first", "last")
@@ -111,11 +112,17 @@ _ABOUT = ("confidence_level", "instrument", "symbol", "period")
 
 
 def portfolio_risk(
-    portfolio: Portfolio, *, as_of: date, known_at: datetime | None, names: Sequence[str]
+    portfolio: Portfolio,
+    *,
+    as_of: date,
+    known_at: datetime | None,
+    names: Sequence[str],
+    stale_after: int,
 ) -> list[Json]:
     """Each metric from the latest result that has it: value, error, sample, source and age.
 
-    Two queries, however many runs and reports there are.
+    Two queries, however many runs and reports there are. Older than `stale_after` sessions is
+    stale.
     """
     stored = _latest(portfolio, as_of, known_at)
     now = datetime.now(UTC)
@@ -136,10 +143,17 @@ def portfolio_risk(
             "source": found.source,
             "age_seconds": max(0.0, round((now - found.known_at).total_seconds(), 3)),
             "age_sessions": age,
-            "stale": age > STALE_AFTER_SESSIONS,
+            "stale": age > stale_after,
         }
         rows += [{"metric": name, **_told(figure), **origin} for figure in figures]
     return rows
+
+
+def stale_after_sessions(portfolio: Portfolio, known_at: datetime | None) -> int:
+    """The limit of the portfolio's policy for prices, where it has one."""
+    policy = policy_effective(portfolio, known_at=known_at)
+    given = policy.settings.get("max_price_age_sessions") if policy else None
+    return STALE_AFTER_SESSIONS if given is None else int(given)
 
 
 def _told(figure: Mapping[str, Any]) -> Json:

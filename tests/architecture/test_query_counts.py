@@ -29,6 +29,8 @@ QUERIES = {
     "v1/prices": "instrument=FUND",
     "v1/calendars/<str:calendar>": "from=2025-01-02&to=2025-03-31",
 }
+#: Names in an address that mean something else there than anywhere else.
+NAMES = {"v1/guide/<str:name>": {"name": "getting-started"}}
 #: Answered by somebody else's view, from what is in memory.
 NOT_OURS = {"v1/openapi.json", "v1/docs", "v1/redoc"}
 READ = sorted(
@@ -46,7 +48,8 @@ def _counts(rows: int) -> dict[str, int]:
 
 
 def _count(caller: Caller, path: str, parameters: populations.Parameters) -> int:
-    address = re.sub(r"<str:(\w+)>", lambda found: parameters[found[1]], f"/{path}")
+    named = parameters | NAMES.get(path, {})
+    address = re.sub(r"<str:(\w+)>", lambda found: named[found[1]], f"/{path}")
     query = QUERIES.get(path)
     address = f"{address}?{query}" if query else address
     caller.get(address)  # what a process keeps is read once

@@ -10,7 +10,7 @@ from typing import Any
 from analytics.models import Report, ReportItem, Run
 from analytics.selectors.risk import METRICS
 from portfolios.identifiers import public_id
-from portfolios.models import Portfolio
+from portfolios.models import Policy, Portfolio
 from portfolios.tenancy import client_scope, operator_scope
 from tests.callers import Caller, caller_create
 from tests.market_facts import LAST, SESSIONS
@@ -145,3 +145,22 @@ def test_unknown_metric_outsider_and_scope_are_refused(
     assert "beta_nav" in refused.body["errors"][0]["message"]
     assert caller_create("omega").get(path).code == "not-found"
     assert caller.with_key(scopes=["portfolios:read"]).get(path).code == "insufficient-scope"
+
+
+def test_the_policy_says_from_when_on_a_figure_is_stale(
+    caller: Caller, portfolio: Portfolio, work: Work
+) -> None:
+    with client_scope(caller.client.pk):
+        portfolio.position_sets.update(as_of=SESSIONS[-9])
+    body = {"portfolio": portfolio.public_id, "as_of": SESSIONS[-4].isoformat()}
+    run(caller, work, "tail-risk", body)
+    assert risk(caller, portfolio, "&metrics=drawdown")["metrics"][0]["stale"] is True
+    with client_scope(caller.client.pk):
+        portfolio.policy = Policy.objects.create(
+            client=caller.client, portfolio=portfolio, version=1, state="approved",
+            settings={"max_price_age_sessions": 5}, created_by="one", decided_by="two",
+            decided_at=datetime.now(UTC),
+        )  # fmt: skip
+        portfolio.save()
+    found = risk(caller, portfolio, "&metrics=drawdown")
+    assert (found["stale_after_sessions"], found["metrics"][0]["stale"]) == (5, False)
