@@ -52,7 +52,8 @@ def webhook_endpoint_get_for_client(
     pk = parse_public_id(WebhookEndpoint.ID_PREFIX, endpoint_id)
     rows = webhook_endpoint_list_for_client(client)
     if for_update:
-        rows = rows.select_for_update()
+        # Events may go on being queued for it meanwhile.
+        rows = rows.select_for_update(no_key=True)
     found = rows.filter(pk=pk).first() if pk else None
     if found is None:
         raise NotFound("There is no such webhook endpoint.")

@@ -285,6 +285,21 @@ def test_secrets_are_renewed_with_the_current_key(
     Webhook(secret).verify(receiver.received[0].body, receiver.received[0].headers)
 
 
+def test_secret_whose_key_is_lost_does_not_keep_others_from_being_renewed(
+    client: Client, receiver: Receiver, settings: Settings
+) -> None:
+    lost, former = "a key nobody has any more", settings.WEBHOOK_KEY
+    settings.WEBHOOK_KEY = lost
+    unreadable, _ = make(client, receiver)
+    settings.WEBHOOK_KEY = former
+    make(client, receiver)
+    settings.WEBHOOK_KEY, settings.WEBHOOK_KEY_FALLBACKS = "the next key", [former]
+    with operator_scope():
+        assert webhook_secrets_renew() == 1
+        left = WebhookEndpoint.objects.get(pk=unreadable.pk)
+    assert left.secret == unreadable.secret
+
+
 def test_secret_that_cannot_be_read_costs_no_try(
     client: Client, endpoint: WebhookEndpoint, receiver: Receiver, settings: Settings
 ) -> None:

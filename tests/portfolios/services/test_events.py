@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 
 from portfolios.models import Client, Delivery, Event, WebhookEndpoint
 from portfolios.services.events import KEPT, event_record, events_purge
+from portfolios.services.webhooks import webhook_endpoint_delete
 from portfolios.tenancy import client_scope, operator_scope
 from portfolios.webhooks.catalogue import CATALOGUE, EventType
 
@@ -111,3 +112,27 @@ def test_whoever_has_read_an_event_is_never_shown_an_earlier_one(client: Client)
     with operator_scope():
         told = list(Event.objects.order_by("id").values_list("status", flat=True))
     assert told == ["partial", "succeeded"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_endpoint_deleted_at_the_same_time_costs_no_event(client: Client) -> None:
+    endpoint = endpoint_of(client)
+    other = endpoint_of(client)
+    deleting, told = threading.Event(), threading.Event()
+
+    def delete() -> None:
+        with client_scope(client.pk):
+            webhook_endpoint_delete(endpoint=endpoint, actor="test")
+            deleting.set()
+            assert not told.wait(0.5), "the event did not wait"
+        connection.close()
+
+    thread = threading.Thread(target=delete)
+    thread.start()
+    deleting.wait(10)
+    queued = tell(client)
+    told.set()
+    thread.join()
+    assert [delivery.endpoint_id for delivery in queued] == [other.pk]
+    with operator_scope():
+        assert Event.objects.count() == 1
