@@ -27,6 +27,7 @@ from portfolios.api.pages import PAGE_POLICY
 from portfolios.api.preconditions import not_modified, quoted
 from portfolios.errors import Conflict
 from portfolios.identifiers import public_id
+from portfolios.services.quotas import RUNS
 
 _COLUMNS = (
     "id",
@@ -95,6 +96,7 @@ class ReportDetailView(ApiView):
 
 class ReportRerunView(ApiView):
     required_scopes = {"POST": "analyses:run"}
+    quota_policies = {"POST": (RUNS,)}
 
     @extend_schema(operation_id="reports_rerun", request=None, responses={202: ReportSerializer})
     def post(self, request: Request, report_id: str) -> Response:

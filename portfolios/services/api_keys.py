@@ -72,7 +72,7 @@ def api_key_create(
 
 def _refuse_third(client: Client, name: str, kind: str) -> None:
     """Refuse a key while two of its name are live; the client's row is locked for the count."""
-    Client.objects.select_for_update().get(pk=client.pk)
+    Client.objects.select_for_update(no_key=True).get(pk=client.pk)
     live = ApiKey.objects.filter(
         Q(expires_at=None) | Q(expires_at__gt=Now()),
         client=client,

@@ -177,7 +177,10 @@ class _Server(AuthorizationServer):
         """Nobody listens."""
 
     def handle_response(self, status: int, body: Any, headers: Any) -> HttpResponse:
-        return HttpResponse(dumps(body), status=status, headers=dict(headers))
+        named = dict(headers)
+        if status == 401:
+            named["WWW-Authenticate"] = 'Basic realm="riskapi"'
+        return HttpResponse(dumps(body), status=status, headers=named)
 
 
 def _token_text(client: _OAuthClient, scope: str, **_: Any) -> str:

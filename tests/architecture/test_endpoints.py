@@ -10,7 +10,8 @@ from django.test import Client as Browser
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from portfolios.api.base import ApiView
-from portfolios.models import Client
+from portfolios.models import ApiKey, Client
+from portfolios.services.access_tokens import access_token_create
 from portfolios.services.api_keys import SCOPES, api_key_create
 from portfolios.tenancy import operator_scope
 
@@ -104,3 +105,31 @@ def test_every_list_can_be_had_as_a_file(path: str, tenant: Client) -> None:
     assert answer.status_code == 200
     assert b"," in answer.getvalue()
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+
+
+@pytest.mark.parametrize("path", PRIVATE)
+def test_a_token_opens_what_its_scopes_say(path: str, tenant: Client) -> None:
+    with operator_scope():
+        application, _ = api_key_create(tenant, "app", kind=ApiKey.Kind.OAUTH)
+    for method, scope in PRIVATE[path].required_scopes.items():
+        with operator_scope():
+            _, every = access_token_create(application, SCOPES)
+            others = [other for other in SCOPES if other != scope]
+            _, rest = access_token_create(application, others)
+        opened = Browser().generic(method, _address(path), HTTP_AUTHORIZATION=f"Bearer {every}")
+        assert opened.status_code not in (401, 500), (method, path)
+        assert b"insufficient-scope" not in opened.content
+        refused = Browser().generic(method, _address(path), HTTP_AUTHORIZATION=f"Bearer {rest}")
+        assert (b"insufficient-scope" in refused.content) == (scope is not None), (method, path)
+
+
+def test_whatever_starts_work_counts_against_the_quota_of_runs() -> None:
+    counted = {
+        path for path, view in PRIVATE.items() if "runs" in view.quota_policies.get("POST", ())
+    }
+    starting = {
+        path for path, view in PRIVATE.items() if view.required_scopes.get("POST") == "analyses:run"
+    }
+
+    assert len(starting) > 5
+    assert counted == starting

@@ -15,6 +15,7 @@ from django.test import Client as Browser
 from pytest_django import Settings
 
 from portfolios.models import AccessToken, ApiKey, AuditEvent, Client
+from portfolios.services.access_tokens import access_token_purge
 from portfolios.services.api_keys import SCOPES, api_key_create
 from portfolios.tenancy import operator_scope
 from tests.callers import Answer, Caller
@@ -144,7 +145,7 @@ def test_what_is_against_the_protocol_is_said_in_its_words(
 def test_header_that_is_no_credential_is_refused(db: None, header: str) -> None:
     answer = post("/oauth/token", "grant_type=client_credentials", Authorization=header)
     assert (answer.status, answer.body["error"]) == (401, "invalid_client")
-    assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+    assert answer.headers["WWW-Authenticate"] == 'Basic realm="riskapi"'
 
 
 def test_secret_in_header_and_body_at_once_is_refused(application: Application) -> None:
@@ -265,6 +266,14 @@ def test_neither_secret_nor_token_is_in_the_database(application: Application) -
         assert shown in rows
         assert secret not in rows
         assert secret.encode().hex() not in rows
+
+
+def test_tokens_are_deleted_a_day_after_they_expired(application: Application) -> None:
+    application.token()
+    with operator_scope():
+        assert access_token_purge() == 0
+        AccessToken.objects.update(expires_at=datetime.now(UTC) - timedelta(hours=25))
+        assert access_token_purge() == 1
 
 
 def test_tokens_and_their_use_count_against_the_clients_quota(
