@@ -39,8 +39,10 @@ _USE_NOTED_EVERY = timedelta(minutes=1)
 _WINDOW = timedelta(seconds=WINDOW_SECONDS)
 _DUMMY_HMAC = bytes(32)
 #: The client's quotas are in its row, so they are read where they are taken from.
+#: What is counted need not outlive a crash of the database: no request waits for the disk for it.
 _ADMIT = """
-SELECT k.*, q.* FROM credential_lookup(%s, %s) k LEFT JOIN LATERAL quota_take(
+SELECT k.*, q.* FROM (SELECT set_config('synchronous_commit', 'off', true)) AS soon,
+    credential_lookup(%s, %s) k LEFT JOIN LATERAL quota_take(
     CASE WHEN k.secret_hmac = ANY(%s::bytea[]) AND k.revoked_at IS NULL AND k.is_active
          AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp()) THEN k.client_id END,
     %s::text[],

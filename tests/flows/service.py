@@ -96,7 +96,7 @@ class Api:
 class Service:
     """An installation of its own: servers, web, worker, relay."""
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, settings: str = "riskapi.settings") -> None:
         account = server_account()
         self.state = StateFolder(Path(tempfile.mkdtemp(prefix="riskapi-flow-")), account)
         self.state.create()
@@ -109,7 +109,7 @@ class Service:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._environment = {
             **os.environ,
-            "DJANGO_SETTINGS_MODULE": "riskapi.settings",
+            "DJANGO_SETTINGS_MODULE": settings,
             "DATABASE_URL": self.postgres.url(APP),
             "DATABASE_OWNER_URL": self.postgres.url(OWNER),
             "BROKER_URL": self.valkey.url(),
@@ -158,8 +158,7 @@ class Service:
 
     def launch(self, name: str) -> None:
         """Start web, worker or relay."""
-        web = ["-m", "granian", "--interface", "wsgi", "--host", HOST, "--port", str(self.port)]
-        web += ["--workers", "1", "--blocking-threads", "8", "riskapi.wsgi:application"]
+        web = _web(self.port)
         worker = ["-m", "celery", "-A", "riskapi.celery", "worker", "--loglevel", "INFO"]
         worker += [
             "--pool",
@@ -177,6 +176,17 @@ class Service:
             environment={**self._environment, **extra},
             cwd=ROOT,
         )
+
+    def launch_beside(self, settings: str) -> int:
+        """Start a second web server with other settings; its port."""
+        port = free_port(self.port + 1)
+        command = [sys.executable, *_web(port)]
+        environment = {**self._environment, "RISK_DB_POOL": "1", "DJANGO_SETTINGS_MODULE": settings}
+        self._children[settings] = self.guard.start(
+            command, log=self.state.logs / "beside.log", environment=environment, cwd=ROOT
+        )
+        self.wait_until(lambda: Api(f"http://{HOST}:{port}", None).get("/healthz").status == 200)
+        return port
 
     def kill(self, name: str) -> None:
         """End a process and its children at once, as a crash would."""
@@ -250,3 +260,9 @@ class Service:
         self.guard.close()
         for folder in (self.state.path, self.state.sockets):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _web(port: int) -> list[str]:
+    """The web server as `up` starts it."""
+    command = ["-m", "granian", "--interface", "wsgi", "--host", HOST, "--port", str(port)]
+    return [*command, "--workers", "1", "--blocking-threads", "40", "riskapi.wsgi:application"]
