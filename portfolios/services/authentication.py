@@ -22,6 +22,7 @@ from portfolios.services.audit import audit_record
 from portfolios.services.credentials import (
     ACCESS_TOKEN,
     API_KEY,
+    CLIENT_SECRET,
     LIVE,
     Credential,
     credential_parse,
@@ -126,18 +127,21 @@ def mode_of(client: Client) -> str:  # noqa: ARG001  # sandbox clients will have
     return LIVE
 
 
-def auth_failure_record(address: str, reason: str, *, request_id: str = "") -> int:
+def auth_failure_record(address: str, reason: str, text: str, *, request_id: str = "") -> int:
     """Note that bad credentials came from an address: 0, or for how many seconds its further
     failures are answered with 429.
 
     Good credentials from there go on working: addresses are shared, 256 bits cannot be guessed,
     and one mistaken program must not lock a whole institution out. Counted in the database, so
-    for all processes; where that is away the failure is logged and nothing more.
+    for all processes; where that is away the failure is logged and nothing more. Of the text
+    the log has the id alone.
     """
+    shown = credential_parse(text, API_KEY, CLIENT_SECRET, ACCESS_TOKEN)
+    key_id = shown.id if shown else "none"
     allowed = settings.AUTH_FAILURES_PER_MINUTE
     address = _counted_address(address)
     if not allowed:
-        logger.warning("authentication failed address=%s reason=%s", address, reason)
+        logger.warning("authentication failed address=%s reason=%s key=%s", address, reason, key_id)
         return 0
     try:
         failures, seconds_left = _first_query(
@@ -156,10 +160,12 @@ def auth_failure_record(address: str, reason: str, *, request_id: str = "") -> i
     except (DatabaseError, InterfaceError, psycopg.OperationalError):
         failures, seconds_left = 1, 0.0
     if failures <= allowed:
-        logger.warning("authentication failed address=%s reason=%s", address, reason)
+        logger.warning("authentication failed address=%s reason=%s key=%s", address, reason, key_id)
         return 0
     if failures == allowed + 1:
-        logger.warning("authentication failures limited address=%s reason=%s", address, reason)
+        logger.warning(
+            "authentication failures limited address=%s reason=%s key=%s", address, reason, key_id
+        )
         with operator_scope():
             audit_record(
                 client=None,
@@ -198,8 +204,10 @@ def _note_use(key: ApiKey, credential: Credential, now: datetime, *, outdated: b
     if not outdated and key.last_used_at and now - key.last_used_at <= _USE_NOTED_EVERY:
         return
     changes: dict[str, Any] = {"last_used_at": Now()}
+    if credential.kind != ACCESS_TOKEN:
+        changes["pepper_version"] = pepper_version()
     if outdated:
-        changes |= {"secret_hmac": credential.hashes()[0], "pepper_version": pepper_version()}
+        changes["secret_hmac"] = credential.hashes()[0]
     with client_scope(key.client_id):
         ApiKey.objects.filter(pk=key.pk).update(**changes)
 

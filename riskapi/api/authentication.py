@@ -50,7 +50,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         try:
             admission = credential_admit(text.strip(), address, policies)
         except Refused as refusal:
-            raise refused(request, refusal, address) from None
+            raise refused(request, refusal, address, text.strip()) from None
         request._request.quota = admission.quota  # type: ignore[attr-defined]  # ours
         return None, admission.key
 
@@ -60,10 +60,10 @@ class ApiKeyAuthentication(BaseAuthentication):
         return CHALLENGE
 
 
-def refused(request: Request, refusal: Refused, address: str) -> APIException:
+def refused(request: Request, refusal: Refused, address: str, text: str) -> APIException:
     """What to raise for credentials that were refused; it is counted."""
     request_id = getattr(request, "request_id", "")
-    seconds = auth_failure_record(address, refusal.code, request_id=request_id)
+    seconds = auth_failure_record(address, refusal.code, text, request_id=request_id)
     if seconds:
         return TooManyFailures(seconds)
     if refusal.code == "address-not-allowed":

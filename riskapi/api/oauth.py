@@ -100,14 +100,14 @@ class _OAuthClient(ClientMixin):
         """Look the secret up; like an API key it counts against quotas, or as a failure."""
         address = client_address(self.http)
         parsed = credential_parse(client_secret, CLIENT_SECRET)
-        if parsed is None or parsed.id != self.client_id:
-            client_secret = ""  # the secret of another client is no secret of this one
+        # The secret of another client is no secret of this one.
+        text = client_secret if parsed and parsed.id == self.client_id else ""
         try:
-            admission = credential_admit(
-                client_secret, address, (REQUESTS,), kinds=(CLIENT_SECRET,)
-            )
+            admission = credential_admit(text, address, (REQUESTS,), kinds=(CLIENT_SECRET,))
         except Refused as refusal:
-            seconds = auth_failure_record(address, refusal.code, request_id=self.request_id)
+            seconds = auth_failure_record(
+                address, refusal.code, client_secret, request_id=self.request_id
+            )
             if seconds:
                 raise TooManyFailures(seconds) from None
             return False

@@ -69,6 +69,16 @@ def test_key_of_a_former_pepper_works_and_moves_to_the_present_one(settings: Set
 
 
 @pytest.mark.django_db
+def test_use_says_which_pepper_a_key_is_under() -> None:
+    made, text = _key()
+    with operator_scope():
+        ApiKey.objects.filter(pk=made.pk).update(pepper_version=1)
+    api_key_authenticate(text, "")
+    with operator_scope():
+        assert ApiKey.objects.get(pk=made.pk).pepper_version == pepper_version()
+
+
+@pytest.mark.django_db
 def test_a_third_live_key_of_one_name_is_refused() -> None:
     first, text = _key()
     with operator_scope():
