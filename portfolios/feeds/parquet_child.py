@@ -17,13 +17,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 MEGABYTE = 1 << 20
-MEMORY = 384 * MEGABYTE  # beyond what the loaded library takes
+MEMORY = 192 * MEGABYTE  # beyond what the loaded library takes
 SECONDS = 25
 MAX_ROWS = 500_000
 MAX_COLUMNS = 200
 MAX_ROW_GROUPS = 5_000
 MAX_UNPACKED = 200 * MEGABYTE
-MAX_ROW_GROUP = 128 * MEGABYTE
+MAX_ROW_GROUP = 64 * MEGABYTE
 MAX_RATIO, RATIO_CHECKED_FROM = 100, 4 * MEGABYTE
 MAX_CELL = 1 << 16
 BATCH = 8_192

@@ -1,0 +1,62 @@
+"""Damaged uploads by the thousand: no server error, rows reconcile, time and memory are bounded."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections import Counter
+
+import numpy as np
+from django.test.utils import setup_test_environment
+
+from tests.flows.service import Service
+
+COUNT = int(os.environ.get("RISK_MUTANTS", "10000"))
+FIRST = int(os.environ.get("RISK_MUTANTS_FROM", "1"))
+MAX_SECONDS, MAX_MEGABYTES = 5.0, 300
+_TOLD_EVERY = 250
+
+
+def run(_service: Service) -> bool:
+    """Send `RISK_MUTANTS` mutants from `RISK_MUTANTS_FROM` on; whether every bound holds."""
+    from tests.portfolios.services.upload_mutants import SEEDS, attack, mutants, world
+
+    setup_test_environment()  # the in-process caller's host is known
+    before = _peak()
+    caller = world()
+    seconds, work = [], []
+    ends, found = Counter[str](), 0
+    for number, seed, content, options in mutants(COUNT, FIRST):
+        worked = sum(os.times()[:4])
+        outcome = attack(caller, number, content, options)
+        work.append(sum(os.times()[:4]) - worked)
+        seconds.append(outcome.seconds)
+        ends[outcome.status] += 1
+        if outcome.problem:
+            found += 1
+            print(f"  mutant {number} of {seed.name}: {outcome.problem}", flush=True)
+        if len(seconds) % _TOLD_EVERY == 0:
+            print(
+                f"  {len(seconds):,} sent, slowest {max(seconds):.2f} s, {_peak()} MB", flush=True
+            )
+    print(
+        f"uploads: {COUNT:,} mutants of {len(SEEDS)} seeds, {found} not answered for; {dict(ends)}"
+    )
+    for what, values in (("seconds", seconds), ("of them at work", work)):
+        print(
+            f"  {what}: median {np.median(values):.3f}, p99 {np.quantile(values, 0.99):.3f},"
+            f" slowest {max(values):.3f}"
+        )
+    peak = _peak()
+    print(f"  peak memory: {peak} MB, {before} MB before the first")
+    held = not found and max(seconds) <= MAX_SECONDS and peak <= MAX_MEGABYTES
+    print(f"  0 unanswered, {MAX_SECONDS} s, {MAX_MEGABYTES} MB: {'held' if held else 'BROKEN'}")
+    return held
+
+
+def _peak() -> int:
+    """Of this process in MB: it is web server, worker and attacker at once.
+
+    The readers of Parquet are processes of their own, whose limit is in `feeds/parquet_child.py`.
+    """
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
