@@ -18,8 +18,9 @@ from portfolios.feeds.decoding import RawTable, TextFile
 from portfolios.feeds.records import clean_table
 from portfolios.feeds.verdict import refuse
 
-SECONDS = 30
-_CHILD = Path(__file__).with_name("parquet_child.py")
+SECONDS = 30.0
+CHILD = Path(__file__).with_name("parquet_child.py")
+_COMMAND = ("-I", str(CHILD))
 _MAGIC = b"PAR1"
 _REFUSED = 3
 
@@ -29,7 +30,7 @@ def read_parquet(file: TextFile) -> RawTable:
     _refuse_cut(file.body)
     try:
         done = subprocess.run(  # noqa: S603  # our own interpreter and file
-            [sys.executable, "-I", str(_CHILD)],
+            [sys.executable, *_COMMAND],
             input=file.body,
             capture_output=True,
             timeout=SECONDS,
@@ -37,7 +38,7 @@ def read_parquet(file: TextFile) -> RawTable:
             env={"ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1"},
         )
     except subprocess.TimeoutExpired:
-        raise refuse("unreadable-parquet", f"not read within {SECONDS} seconds") from None
+        raise refuse("unreadable-parquet", f"not read within {SECONDS:.0f} seconds") from None
     if done.returncode == _REFUSED:
         reason = json.loads(done.stdout)
         raise refuse(reason["code"], reason["message"], suggestion=reason["suggestion"])
