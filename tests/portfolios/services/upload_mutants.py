@@ -121,7 +121,7 @@ def as_parquet(rows: Sequence[Row], **options: Any) -> bytes:
         kind = None
         if any(not isinstance(cell, str) for cell in cells):
             try:
-                pa.array(cells)
+                pq.write_table(pa.table({"x": pa.array(cells)}), io.BytesIO())
             except (pa.ArrowException, OverflowError, UnicodeEncodeError):
                 cells = [repr(cell) for cell in cells]
         else:
@@ -200,7 +200,7 @@ def _structure(rows: Rows, chance: random.Random) -> Rows:
     acts: tuple[Callable[[], Rows], ...] = (
         lambda: [{k: v for k, v in row.items() if k != name} for row in rows],
         lambda: [{new if k == name else k: v for k, v in row.items()} for row in rows],
-        lambda: [{**row, name: row[other], other: row[name]} for row in rows],
+        lambda: [{**row, name: row.get(other), other: row.get(name)} for row in rows],
         lambda: [{**row, new: "1"} for row in rows],
         lambda: [*rows, *rows],
         lambda: [*rows, *([chance.choice(rows)] * 500)],
@@ -210,7 +210,7 @@ def _structure(rows: Rows, chance: random.Random) -> Rows:
         list,
         lambda: [{}],
         lambda: rows[:1],
-        lambda: [{k: row[k] for k in chance.sample(names, len(names))} for row in rows],
+        lambda: [{k: row.get(k) for k in chance.sample(names, len(names))} for row in rows],
     )
     return chance.choice(acts)()
 
