@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from django.db import transaction
 
-from portfolios.models import Import, ImportProblem, Instrument
+from portfolios.models import Client, Import, ImportProblem, Instrument
 from portfolios.services.imports import import_perform
 from portfolios.tenancy import operator_scope
 from tests.callers import Answer, Caller, caller_create
@@ -306,6 +306,7 @@ def world() -> Caller:
     """A client with the instruments and the portfolio that the seeds name."""
     caller = caller_create("mutants")
     with operator_scope():
+        Client.objects.filter(pk=caller.client.pk).update(requests_per_minute=0)  # no limit
         for symbol in ("SOXX", "SOXS"):
             Instrument.objects.create(symbol=symbol, kind=Instrument.Kind.ETF)
     made = caller.post("/v1/portfolios", {"name": "Book", "external_id": "book"})
