@@ -18,30 +18,37 @@ from portfolios.api.listing import (
     POINT_IN_TIME,
     Filter,
     Listing,
+    PointInTime,
+    instant,
     list_response,
     one_of,
     page_of,
     point_in_time,
     refuse_unknown,
 )
+from portfolios.api.portfolios import instrument_ref
 from portfolios.api.preconditions import not_modified, require_match
 from portfolios.api.serializers import (
     InstrumentCreateRequestSerializer,
     InstrumentDetailSerializer,
+    InstrumentKnownSerializer,
     InstrumentSerializer,
     InstrumentUpdateRequestSerializer,
     LeverageTermsListSerializer,
     LeverageTermsRequestSerializer,
     LeverageTermsSerializer,
+    ResolvedFromSerializer,
     ResolveRequestSerializer,
     ResolveSerializer,
 )
 from portfolios.api.shaping import EXPANSIONS, Expansion
+from portfolios.errors import NotFound
 from portfolios.identifiers import parse_public_id, public_id
 from portfolios.models import Client, Instrument, LeverageTerms, OptionTerms
 from portfolios.selectors.instruments import (
     instrument_get_for_client,
     instrument_list_for_client,
+    instrument_rows_known,
     instrument_suggestions,
 )
 from portfolios.selectors.market import leverage_terms_of
@@ -73,14 +80,20 @@ class InstrumentListView(ApiView):
         },
         sorts={"symbol": "symbol"},
         default_sort="symbol",
+        extra={"known_at": instant},
         row=InstrumentSerializer,
     )
 
-    @extend_schema(operation_id="instruments_list", responses=page_of(InstrumentSerializer))
+    @extend_schema(
+        operation_id="instruments_list",
+        responses=page_of(InstrumentSerializer, resolved_from=ResolvedFromSerializer()),
+    )
     def get(self, request: Request) -> Response:
         """Shared instruments and the client's own."""
-        rows = instrument_list_for_client(self.client).values("id", *_COLUMNS)
-        return list_response(request, self.listing, rows, _body)
+        refuse_unknown(request, self.listing.parameters())
+        asked = point_in_time(request)
+        rows = instrument_rows_known(self.client, asked.known_at).values("id", *_COLUMNS)
+        return list_response(request, self.listing, rows, _body, asked=asked)
 
     @extend_schema(
         operation_id="instruments_create",
@@ -108,12 +121,18 @@ class InstrumentListView(ApiView):
 
 class InstrumentDetailView(ApiView):
     required_scopes = {"GET": "portfolios:read", "PATCH": "portfolios:write"}
+    parameters = {"GET": POINT_IN_TIME}
 
-    @extend_schema(operation_id="instruments_retrieve", responses=InstrumentDetailSerializer)
+    @extend_schema(operation_id="instruments_retrieve", responses=InstrumentKnownSerializer)
     def get(self, request: Request, instrument: str) -> Response:
-        """One instrument by symbol or id, with its option and leverage terms."""
-        refuse_unknown(request, ())
-        body = _detail(self, instrument_get_for_client(self.client, instrument))
+        """One instrument by symbol or id, with its option and leverage terms; with `as_of` the
+        terms begun by then, with `known_at` what was on file then."""
+        refuse_unknown(request, self.parameters["GET"])
+        asked = point_in_time(request)
+        found = instrument_get_for_client(self.client, instrument)
+        if asked.known_at is not None or asked.as_of is not None:
+            return Response(_as_known(self, found, asked))
+        body = _detail(self, found)
         return not_modified(request, _tag(body)) or etagged(body, _tag(body))
 
     @extend_schema(
@@ -255,6 +274,22 @@ def _detail(view: ApiView, instrument: Instrument) -> dict[str, Any]:
             },
         },
         "leverage_terms": [_terms(t) for t in leverage_terms_of(view.client, instrument)],
+    }
+
+
+def _as_known(view: ApiView, instrument: Instrument, asked: PointInTime) -> dict[str, Any]:
+    body = _detail(view, instrument)
+    if asked.known_at is not None:
+        rows = instrument_rows_known(view.client, asked.known_at).filter(instrument=instrument)
+        row = rows.values(*_COLUMNS, "proxy__uid", "proxy__symbol").first()
+        if row is None:
+            raise NotFound("There is no such instrument.")
+        body |= {**_body(row), "proxy": instrument_ref(row, "proxy__")}
+    terms = leverage_terms_of(view.client, instrument, as_of=asked.as_of, known_at=asked.known_at)
+    return {
+        **body,
+        "leverage_terms": [_terms(t) for t in terms],
+        "resolved_from": asked.echo(),
     }
 
 

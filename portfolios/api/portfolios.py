@@ -14,22 +14,31 @@ from portfolios.api.base import ApiView, etagged
 from portfolios.api.listing import (
     Filter,
     Listing,
+    PointInTime,
     boolean,
     instant,
     list_response,
     page_of,
+    point_in_time,
     refuse_unknown,
 )
 from portfolios.api.preconditions import not_modified, require_match
 from portfolios.api.serializers import (
     PortfolioCreateRequestSerializer,
+    PortfolioKnownSerializer,
     PortfolioSerializer,
     PortfolioUpdateRequestSerializer,
+    ResolvedFromSerializer,
 )
 from portfolios.api.shaping import EXPANSIONS, Expansion
+from portfolios.errors import NotFound
 from portfolios.identifiers import parse_public_id, public_id
 from portfolios.models import Client, Instrument, Portfolio
-from portfolios.selectors.portfolios import portfolio_get_for_client, portfolio_list_for_client
+from portfolios.selectors.portfolios import (
+    portfolio_get_for_client,
+    portfolio_list_for_client,
+    portfolio_rows_known,
+)
 from portfolios.services.portfolios import portfolio_create, portfolio_update
 
 _COLUMNS = (
@@ -59,14 +68,20 @@ class PortfolioListView(ApiView):
         },
         sorts={"name": "name", "created_at": "created_at"},
         default_sort="name",
+        extra={"known_at": instant},
         row=PortfolioSerializer,
     )
 
-    @extend_schema(operation_id="portfolios_list", responses=page_of(PortfolioSerializer))
+    @extend_schema(
+        operation_id="portfolios_list",
+        responses=page_of(PortfolioSerializer, resolved_from=ResolvedFromSerializer()),
+    )
     def get(self, request: Request) -> Response:
         """The client's portfolios."""
-        rows = portfolio_list_for_client(self.client).values(*_COLUMNS)
-        return list_response(request, self.listing, rows, _row_body)
+        refuse_unknown(request, self.listing.parameters())
+        asked = point_in_time(request)
+        rows = portfolio_rows_known(self.client, asked.known_at).values(*_COLUMNS)
+        return list_response(request, self.listing, rows, _row_body, asked=asked)
 
     @extend_schema(
         operation_id="portfolios_create",
@@ -100,11 +115,23 @@ class PortfolioDetailView(ApiView):
         "DELETE": "portfolios:write",
     }
     refusals = {"DELETE": (412, 428)}
+    parameters = {"GET": {"known_at": instant}}
 
-    @extend_schema(operation_id="portfolios_retrieve", responses=PortfolioSerializer)
+    def _as_known(self, portfolio_id: str, asked: PointInTime) -> dict[str, Any]:
+        uid = parse_public_id(Portfolio.ID_PREFIX, portfolio_id)
+        rows = portfolio_rows_known(self.client, asked.known_at).filter(portfolio=uid)
+        row = rows.values(*_COLUMNS).first() if uid else None
+        if row is None:
+            raise NotFound("There is no such portfolio.")
+        return {**_row_body(row), "resolved_from": asked.echo()}
+
+    @extend_schema(operation_id="portfolios_retrieve", responses=PortfolioKnownSerializer)
     def get(self, request: Request, portfolio_id: str) -> Response:
-        """One portfolio."""
-        refuse_unknown(request, ())
+        """One portfolio; with `known_at` as it was on file then."""
+        refuse_unknown(request, self.parameters["GET"])
+        asked = point_in_time(request)
+        if asked.known_at is not None:
+            return Response(self._as_known(portfolio_id, asked))
         portfolio = portfolio_get_for_client(self.client, portfolio_id)
         return not_modified(request, _tag(portfolio)) or etagged(
             portfolio_body(portfolio), _tag(portfolio)

@@ -56,6 +56,10 @@ class PortfolioSerializer(serializers.Serializer):  # type: ignore[type-arg]  # 
     updated_at = serializers.DateTimeField()
 
 
+class PortfolioKnownSerializer(PortfolioSerializer):
+    resolved_from = ResolvedFromSerializer(required=False, help_text="With known_at.")
+
+
 class PortfolioCreateRequestSerializer(StrictSerializer):
     name = TextField(max_length=200)
     external_id = TextField(max_length=100, required=False, allow_null=True, default=None)
@@ -247,6 +251,10 @@ class InstrumentDetailSerializer(InstrumentSerializer):
     proxy = InstrumentRefSerializer(allow_null=True)
     option_terms = OptionTermsSerializer(allow_null=True)
     leverage_terms = LeverageTermsSerializer(many=True)
+
+
+class InstrumentKnownSerializer(InstrumentDetailSerializer):
+    resolved_from = ResolvedFromSerializer(required=False, help_text="With as_of or known_at.")
 
 
 class ResolveRequestSerializer(StrictSerializer):

@@ -22,6 +22,7 @@ from portfolios.models.leased import LeasedJob
 from portfolios.models.market import DataVersion, FxRate, OptionQuote, Price, RateObservation
 from portfolios.models.policies import Policy
 from portfolios.models.positions import Portfolio, Position, PositionSet
+from portfolios.models.revisions import InstrumentRevision, PortfolioRevision
 from portfolios.models.webhooks import Delivery, Event, WebhookEndpoint
 
 __all__ = [
@@ -41,12 +42,14 @@ __all__ = [
     "Import",
     "ImportProblem",
     "Instrument",
+    "InstrumentRevision",
     "LeasedJob",
     "LeverageTerms",
     "OptionQuote",
     "OptionTerms",
     "Policy",
     "Portfolio",
+    "PortfolioRevision",
     "Position",
     "PositionSet",
     "Price",

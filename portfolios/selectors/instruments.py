@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from portfolios.errors import InvalidRequest, NotFound
 from portfolios.identifiers import parse_public_id
-from portfolios.models import Client, Instrument
+from portfolios.models import Client, Instrument, InstrumentRevision
+from portfolios.selectors.positions import known_then
 from portfolios.selectors.rows import columns, instance
 
 MAX_SUGGESTIONS = 3
@@ -19,6 +22,15 @@ _SUGGESTION_POOL = 20_000
 
 def instrument_list_for_client(client: Client) -> QuerySet[Instrument]:
     return Instrument.objects.filter(Q(client=client) | Q(client=None))
+
+
+def instrument_rows_known(client: Client, known_at: datetime | None) -> QuerySet[Any]:
+    """Instruments as they were known then; the columns have the names they have now."""
+    if known_at is None:
+        return instrument_list_for_client(client)
+    return InstrumentRevision.objects.filter(
+        Q(client=client) | Q(client=None), known_then(known_at)
+    ).annotate(id=F("instrument_id"))
 
 
 def instrument_get_for_client(client: Client, name: str, *, for_update: bool = False) -> Instrument:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from portfolios.errors import NotFound
 from portfolios.identifiers import parse_public_id
-from portfolios.models import Client, Instrument, Portfolio
+from portfolios.models import Client, Instrument, Portfolio, PortfolioRevision
+from portfolios.selectors.positions import known_then
 from portfolios.selectors.rows import columns, instance
 
 
 def portfolio_list_for_client(client: Client) -> QuerySet[Portfolio]:
     return Portfolio.objects.filter(client=client)
+
+
+def portfolio_rows_known(client: Client, known_at: datetime | None) -> QuerySet[Any]:
+    """Portfolios as they were known then; the columns have the names they have now."""
+    if known_at is None:
+        return portfolio_list_for_client(client)
+    return PortfolioRevision.objects.filter(known_then(known_at), client=client).annotate(
+        id=F("portfolio_id"), updated_at=F("recorded_at")
+    )
 
 
 def portfolio_get_for_client(

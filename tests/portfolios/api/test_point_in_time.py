@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from portfolios.models import CorporateAction, FxRate, Instrument, LeverageTerms, Price
+from portfolios.models import (
+    CorporateAction,
+    FxRate,
+    Instrument,
+    LeverageTerms,
+    Portfolio,
+    PortfolioRevision,
+    Price,
+)
 from portfolios.tenancy import client_scope, operator_scope
 from tests.callers import Caller, caller_create
 
@@ -109,6 +117,69 @@ def test_sets_of_a_portfolio_as_they_were_on_file(caller: Caller, market: Market
     path = f"/v1/portfolios/{book}/position-sets"
     assert _values(caller, path, "id") == [made[1]["id"], made[0]["id"]]
     assert _values(caller, f"{path}?known_at={made[0]['recorded_at']}", "id") == [made[0]["id"]]
+
+
+def _moment(caller: Caller, path: str) -> str:
+    """When a list of the path is made: everything so far is known by then."""
+    return str(caller.get(path).body["resolved_from"]["known_at"])
+
+
+def test_portfolio_is_read_as_it_was_on_file(
+    caller: Caller, outsider: Caller, market: Market
+) -> None:
+    before = _moment(caller, "/v1/portfolios")
+    made = caller.post("/v1/portfolios", {"name": "Old", "benchmark": "SOXX"}).body
+    path = f"/v1/portfolios/{made['id']}"
+    then = _moment(caller, "/v1/portfolios")
+    changed = caller.patch(path, {"name": "New", "benchmark": "NYSESEMI"}, If_Match="*").body
+    known = caller.get(f"{path}?known_at={then}").body
+    assert known.pop("resolved_from") == {"as_of": None, "known_at": then}
+    assert {k: v for k, v in known.items() if k != "updated_at"} == {
+        k: v for k, v in made.items() if k != "updated_at"
+    }
+    now = _moment(caller, "/v1/portfolios")
+    assert caller.get(f"{path}?known_at={now}").body["name"] == changed["name"] == "New"
+    assert caller.get(f"{path}?known_at={before}").code == "not-found"
+    assert outsider.get(f"{path}?known_at={then}").code == "not-found"
+    assert _values(caller, f"/v1/portfolios?known_at={then}", "name") == ["Old"]
+    assert _values(caller, f"/v1/portfolios?known_at={then}&name=New", "name") == []
+    assert _values(caller, f"/v1/portfolios?known_at={before}", "name") == []
+    assert _values(outsider, f"/v1/portfolios?known_at={now}", "name") == []
+
+
+def test_change_by_whatever_way_is_kept(caller: Caller, market: Market) -> None:
+    made = caller.post("/v1/portfolios", {"name": "Old"}).body
+    then = _moment(caller, "/v1/portfolios")
+    with operator_scope():
+        Portfolio.objects.filter(client=caller.client).update(name="Renamed")
+        Portfolio.objects.filter(client=caller.client).update(name="Renamed")
+        assert PortfolioRevision.objects.filter(client=caller.client).count() == 2
+    assert caller.get(f"/v1/portfolios/{made['id']}?known_at={then}").body["name"] == "Old"
+
+
+def test_instrument_is_read_as_it_was_on_file(
+    caller: Caller, outsider: Caller, market: Market
+) -> None:
+    caller.post("/v1/instruments", {"symbol": "MYCHIP", "kind": "equity", "name": "Old"})
+    path = "/v1/instruments/MYCHIP"
+    then = _moment(caller, "/v1/instruments")
+    change = {"name": "New", "proxy": "SOXX"}
+    assert caller.patch(path, change, If_Match="*").status == 200
+    for day in DAYS[:2]:
+        terms = {
+            "valid_from": day, "multiple": "-3", "reference_index": "NYSESEMI",
+            "expense_ratio": "0.01",
+        }  # fmt: skip
+        assert caller.post(f"{path}/leverage-terms", terms).status == 201
+    _recorded(caller, LeverageTerms, "2030-01-01T00:00:00Z")
+    known = caller.get(f"{path}?known_at={then}").body
+    assert (known["name"], known["proxy"], known["leverage_terms"]) == ("Old", None, [])
+    dated = caller.get(f"{path}?as_of={DAYS[0]}").body
+    assert (dated["name"], len(dated["leverage_terms"])) == ("New", 1)
+    assert _values(caller, f"/v1/instruments?known_at={then}&symbol=MYCHIP", "name") == ["Old"]
+    assert outsider.get(f"{path}?known_at={then}").code == "not-found"
+    assert _values(outsider, f"/v1/instruments?known_at={then}&symbol=MYCHIP", "name") == []
+    assert caller.get(f"{path}?known_at=2020-01-01T00:00:00Z").code == "not-found"
 
 
 @pytest.mark.parametrize(
