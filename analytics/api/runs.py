@@ -19,6 +19,8 @@ from analytics.models import Run, RunInput, Unit
 from analytics.reporting.flat import unit_rows
 from analytics.selectors.runs import (
     INPUT_VALUES,
+    SUMMARY_COLUMNS,
+    row_summary,
     run_get_for_client,
     run_get_with_units,
     run_input_list,
@@ -49,10 +51,6 @@ from portfolios.identifiers import parse_public_id, public_id
 from portfolios.models import Instrument, Portfolio
 from portfolios.tenancy import client_scope
 
-_COLUMNS = (
-    "id", "kind", "status", "version", "portfolio_id", "as_of", "known_at", "method_version",
-    "inputs_hash", "attempt_number", "created_at", "finished_at",
-)  # fmt: skip
 _RUN_COLUMNS = ("kind", "portfolio", "as_of", "known_at", "method_version")
 
 
@@ -93,8 +91,8 @@ class RunListView(ApiView):
     @extend_schema(operation_id="runs_list", responses=page_of(RunSummaryShape))
     def get(self, request: Request) -> Response:
         """The client's runs, the latest first, without their units."""
-        rows = run_list_for_client(self.client).values(*_COLUMNS)
-        return list_response(request, self.listing, rows, lambda row: run_summary(Run(**row)))
+        rows = run_list_for_client(self.client).values(*SUMMARY_COLUMNS)
+        return list_response(request, self.listing, rows, row_summary)
 
 
 def _figures(request: Request, run: Run, unit: str | None = None) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
@@ -72,21 +72,32 @@ def run_get_for_client(client: Client, run_id: str | uuid.UUID) -> Run:
 
 def run_summary(run: Run) -> dict[str, Any]:
     """The run without its units."""
-    portfolio = public_id(Portfolio.ID_PREFIX, run.portfolio_id) if run.portfolio_id else None
+    return row_summary({name: getattr(run, name) for name in SUMMARY_COLUMNS})
+
+
+def row_summary(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A run without its units, from its columns: of a list no instances need be made."""
+    portfolio, finished_at = row["portfolio_id"], row["finished_at"]
     return {
-        "id": run.public_id,
-        "kind": run.kind,
-        "status": run.status,
-        "version": run.version,
-        "portfolio": portfolio,
-        "as_of": run.as_of.isoformat(),
-        "known_at": instant(run.known_at),
-        "method_version": run.method_version,
-        "inputs_hash": f"sha256:{run.inputs_hash}",
-        "attempt_number": run.attempt_number,
-        "created_at": instant(run.created_at),
-        "finished_at": instant(run.finished_at) if run.finished_at else None,
+        "id": public_id(Run.ID_PREFIX, row["id"]),
+        "kind": row["kind"],
+        "status": row["status"],
+        "version": row["version"],
+        "portfolio": public_id(Portfolio.ID_PREFIX, portfolio) if portfolio else None,
+        "as_of": row["as_of"].isoformat(),
+        "known_at": instant(row["known_at"]),
+        "method_version": row["method_version"],
+        "inputs_hash": f"sha256:{row['inputs_hash']}",
+        "attempt_number": row["attempt_number"],
+        "created_at": instant(row["created_at"]),
+        "finished_at": instant(finished_at) if finished_at else None,
     }
+
+
+SUMMARY_COLUMNS = (
+    "id", "kind", "status", "version", "portfolio_id", "as_of", "known_at", "method_version",
+    "inputs_hash", "attempt_number", "created_at", "finished_at",
+)  # fmt: skip
 
 
 def run_get_with_units(client: Client, run_id: str | uuid.UUID) -> tuple[Run, list[UnitState]]:
