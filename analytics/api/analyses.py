@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from analytics.api.examples import EXAMPLES
 from analytics.api.results.runs import SHAPES
 from analytics.api.serializers import (
     HedgeComparisonRequestSerializer,
@@ -52,6 +53,7 @@ def _operation(kind: str, serializer: type[StrictSerializer]) -> Callable[[Any],
     return extend_schema(
         operation_id="analyses_" + kind.replace("-", "_"),
         request=serializer,
+        examples=EXAMPLES[kind],
         parameters=[_PREFER],
         responses={200: requested, 202: requested},
     )

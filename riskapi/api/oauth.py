@@ -273,8 +273,20 @@ class TokenView(_OAuthView):
                     "client_secret": "rs_live_...",
                     "scope": "portfolios:read",
                 },
+                media_type=FORM,
                 request_only=True,
-            )
+            ),
+            OpenApiExample(
+                "Lasts a quarter of an hour",
+                value={
+                    "access_token": "rt_live_...",
+                    "token_type": "Bearer",
+                    "expires_in": 900,
+                    "scope": "portfolios:read",
+                },
+                response_only=True,
+                status_codes=["200"],
+            ),
         ],
     )
     def post(self, request: Request) -> HttpResponse:
@@ -290,6 +302,19 @@ class RevocationView(_OAuthView):
         request={FORM: RevocationRequestSerializer},
         responses={200: RevokedSerializer, 400: OAuthErrorSerializer, 401: OAuthErrorSerializer},
         auth=[],
+        examples=[
+            OpenApiExample(
+                "A token that is not needed any more",
+                value={
+                    "token": "rt_live_...",
+                    "client_id": "4Hq2mZ8c",
+                    "client_secret": "rs_live_...",
+                },
+                media_type=FORM,
+                request_only=True,
+            ),
+            OpenApiExample("It is void", value={}, response_only=True, status_codes=["200"]),
+        ],
     )
     def post(self, request: Request) -> HttpResponse:
         """Revoke a token of the client at once (RFC 7009); one that is none is answered alike."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import re
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from drf_spectacular.extensions import (
@@ -23,6 +26,7 @@ from portfolios.exports import FORMATS
 from portfolios.services.api_keys import SCOPE_TEXTS
 from riskapi.api.renderers import JsonRenderer
 
+ANSWERS = Path(__file__).resolve().parents[1] / "docs" / "answers.json"
 Direction = Literal["request", "response"]
 
 
@@ -277,6 +281,9 @@ class ProblemAutoSchema(AutoSchema):
         if self._file_row() is not None:
             binary = {"schema": {"type": "string", "format": "binary"}}
             bodies["200"]["content"] |= {form.media_type: binary for form in FORMATS}
+        if (shown := answers().get(self.get_operation_id())) and shown["status"] in bodies:
+            json_form = bodies[shown["status"]]["content"]["application/json"]
+            json_form["examples"] = {"answer": {"value": shown["answer"]}}
         for status in self._refusals():
             bodies.setdefault(
                 str(status),
@@ -371,6 +378,14 @@ def _shaping_parameters(node: Any, is_list: bool) -> list[OpenApiParameter]:  # 
         names = ", ".join(f"`{name}`" for name in references)
         described["expand"] = f"References to send as objects: {names}."
     return [OpenApiParameter(name, str, description=text) for name, text in described.items()]
+
+
+@functools.cache
+def answers() -> dict[str, Any]:
+    """By operation id a real answer, its lists cut; `tests/architecture/test_answers.py` writes
+    them."""
+    found: dict[str, Any] = json.loads(ANSWERS.read_text())
+    return found
 
 
 def _list_parameters(listing: Listing) -> list[OpenApiParameter]:
