@@ -20,6 +20,10 @@ PROMISED = {
         r'"beta_nav": \{', r'"se": 0\.\d', r'"verdict": "(pass|fail|inconclusive)"',
         r'"convexity": -?\d', r'"median"', r"Figure\(value=\d", r"unit_of_measure",
     ),
+    "reading": (
+        r'"count":\d', r'"benchmark":\{"symbol":', r'\{"positions":\[\{"instrument":\{"kind":',
+        r'"gross_exposure":\{"value":(null,"unit":"USD","reason":"\d+ of|"\d)', r'"valued":\d',
+    ),
 }  # fmt: skip
 _BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 #: Where the guide says how to begin, the test says where its service is.
