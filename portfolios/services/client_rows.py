@@ -52,7 +52,7 @@ def against_facts(imported: Import, verdict: FileVerdict) -> Prepared:
     if verdict.kind is None or verdict.status is Status.REFUSED:
         return Prepared(verdict)
     if verdict.kind is Kind.OPTION_CHAIN:
-        return Prepared(_rejected(verdict, _unnamed_contracts(verdict)))
+        return Prepared(_rejected(verdict, _contract_problems(verdict)))
     column = _NAMED_IN.get(verdict.kind)
     if column is None or imported.client is None:
         return Prepared(verdict)
@@ -219,14 +219,23 @@ def _position(row: Record) -> dict[str, Any]:
     }
 
 
-def _unnamed_contracts(verdict: FileVerdict) -> list[RowProblem]:
-    """Rows without a contract's name that another row is about too, or that no name fits."""
+def _contract_problems(verdict: FileVerdict) -> list[RowProblem]:
+    """Rows whose contract's name another row has too, and rows without a name that another row is
+    about too, or that no name fits."""
     records: list[Record] = verdict.accepted.to_pylist()
     terms = [(r["expiration"], r["side"].lower()[:1], Decimal(r["strike"])) for r in records]
     counts = Counter(terms)
+    names = Counter(row["contract"] for row in records)
     problems = []
     for row, term in zip(records, terms, strict=True):
         if row["contract"] is not None:
+            if names[row["contract"]] > 1:
+                message = "another row has this contract with another expiration, side or strike"
+                problems.append(
+                    RowProblem(
+                        row["row"], "contract", "conflicting-duplicate", row["contract"], message
+                    )
+                )
             continue
         mills = term[2] * 1000
         if counts[term] > 1:

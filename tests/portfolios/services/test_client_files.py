@@ -243,6 +243,15 @@ def test_a_bad_row_is_named_and_refuses_an_atomic_upload(
     assert not any(facts(client_))
 
 
+def test_one_contract_with_two_strikes_is_two_rows_rejected(client_: Client) -> None:
+    rows = [{**CHAIN[0], "contract": "C", "strike": strike} for strike in ("40", "42")]
+    done = send(client_, as_csv(rows), "SOXX_2024-01-02.csv", kind="option_chain")
+    assert done.status == "refused"
+    assert problems(client_, done) == [
+        (2, "contract", "conflicting-duplicate"), (3, "contract", "conflicting-duplicate"),
+    ]  # fmt: skip
+
+
 def test_positions_are_never_guessed_from_a_header(client_: Client) -> None:
     done = send(client_, as_csv(POSITIONS), "book.csv")
     assert done.status == "refused"
