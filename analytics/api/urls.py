@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from analytics.api import analyses, policies, replays, reports, risk, runs, summaries
+from analytics.api import analyses, methods, policies, replays, reports, risk, runs, summaries
 
 urlpatterns = [
     path("analyses/semiconductor-beta", analyses.SemiconductorBetaView.as_view()),
@@ -23,6 +23,10 @@ urlpatterns = [
     path("runs/<str:run_id>/inputs", runs.RunInputListView.as_view()),
     path("runs/<str:run_id>/replay", replays.RunReplayView.as_view()),
     path("portfolios/<str:portfolio_id>/risk", risk.PortfolioRiskView.as_view()),
+    path("methods", methods.MethodListView.as_view()),
+    path("methods/<str:method>", methods.MethodDetailView.as_view()),
+    path("methods/<str:method>/versions/<str:version>", methods.MethodVersionView.as_view()),
+    path("selfcheck", methods.SelfcheckView.as_view()),
     path("reports", reports.ReportListView.as_view()),
     path("reports/<str:report_id>.html", reports.ReportHtmlView.as_view()),
     path("reports/<str:report_id>.pdf", reports.ReportPdfView.as_view()),

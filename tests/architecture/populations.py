@@ -87,6 +87,8 @@ def _facts(client: Client, n: int) -> Parameters:
         "portfolio_id": portfolios[0].public_id,
         "position_set_id": position_set.public_id,
         "code": "not-found",
+        "method": "semiconductor-beta",
+        "version": "1.0.0",
     }
 
 

@@ -43,6 +43,8 @@ MISSING = {
     "position_set_id": f"ps_{NOBODY}",
     "instrument": "NOSUCH",
     "calendar": "XXXX",
+    "method": "nosuch",
+    "version": "9.9.9",
     "run_id": f"run_{NOBODY}",
     "name": "nosuch",
     "report_id": f"rep_{NOBODY}",
@@ -52,7 +54,7 @@ MISSING = {
     "delivery_id": f"dlv_{NOBODY}",
 }
 #: Names of what all clients share.
-SHARED = {"calendar"}
+SHARED = {"calendar", "method", "version"}
 
 _TERMS = {"valid_from": "2024-01-02", "multiple": "2", "expense_ratio": "0.01"}
 _UNIT = {"hedging": [{"instrument": "", "quantity": "1"}]}

@@ -59,6 +59,8 @@ def side_create(slug: str, text: str) -> Side:
         "position_set_id": held.body["id"],
         "instrument": symbol,
         "calendar": "XNYS",
+        "method": "semiconductor-beta",
+        "version": "1.0.0",
         **_derived(caller, portfolio, text),
     }
     return Side(caller, names)

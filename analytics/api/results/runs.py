@@ -78,7 +78,8 @@ def _shapes(kind: str, *results: type[Shape]) -> RunShapes:
     return RunShapes(unit, run, requested)
 
 
-_RESULTS: dict[str, tuple[type[Shape], ...]] = {
+#: The shapes of a result, by kind of analysis.
+RESULTS: dict[str, tuple[type[Shape], ...]] = {
     "semiconductor-beta": (SemiconductorBetaResultShape,),
     "hedge-effectiveness": (HedgeEffectivenessResultShape,),
     "leveraged-drag": (FundDragShape, PortfolioDragShape),
@@ -86,7 +87,7 @@ _RESULTS: dict[str, tuple[type[Shape], ...]] = {
     "hedge-comparison": (HedgeComparisonResultShape,),
 }
 #: By kind of analysis.
-SHAPES: dict[str, RunShapes] = {kind: _shapes(kind, *given) for kind, given in _RESULTS.items()}
+SHAPES: dict[str, RunShapes] = {kind: _shapes(kind, *given) for kind, given in RESULTS.items()}
 
 
 def run_of_any_kind() -> Any:
