@@ -15,6 +15,7 @@ from analytics.selectors.runs import replay_latest, run_get_for_client
 from analytics.services.replays import replay_request
 from portfolios.api.base import ApiView
 from portfolios.api.listing import refuse_unknown
+from portfolios.services.quotas import RUNS
 
 _STATUS = {Replay.State.QUARANTINED: "error"}
 
@@ -70,6 +71,7 @@ class ReplayRequestedShape(ReplayShape):
 class RunReplayView(ApiView):
     required_scopes = {"GET": "analyses:read", "POST": "analyses:run"}
     refusals = {"POST": (409, 410)}
+    quota_policies = {"POST": (RUNS,)}
 
     @extend_schema(operation_id="runs_replay_retrieve", responses=ReplayShape)
     def get(self, request: Request, run_id: str) -> Response:
