@@ -22,6 +22,7 @@ from django.db.models import Q, QuerySet
 from drf_spectacular.generators import SchemaGenerator
 from pytest_django import Settings
 
+from portfolios.api.exports import FORMAT_NAMES
 from portfolios.models import ApiKey, Portfolio
 from portfolios.services.api_keys import SCOPES
 from portfolios.tenancy import operator_scope
@@ -346,11 +347,33 @@ def test_no_form_of_a_list_shows_anything_foreign(
 ) -> None:
     for path, view in PAGED.items():
         sorts = [f"sort={sign}{sort}" for sort in view.listing.sorts for sign in ("", "-")]
-        for parameters in ("limit=1000", "limit=1", *sorts):
+        files = [f"format={name}" for name in FORMAT_NAMES] if view.listing.row else []
+        for parameters in ("limit=1000", "limit=1", *sorts, *files, *_expansions(path)):
             with subtests.test(path, parameters=parameters):
                 answer = ours.caller.get(_list_address(ours, path, parameters))
                 assert answer.status == 200, answer.content[:300]
                 assert MARK.encode() not in answer.content
+
+
+def test_nothing_foreign_is_expanded(wall: str, ours: Side, subtests: pytest.Subtests) -> None:
+    assert sum(len(_expansions(path)) for method, path in CELLS if method == "GET") > 10
+    for method, path in CELLS:
+        if method != "GET" or path in PAGED:
+            continue
+        for parameters in _expansions(path):
+            with subtests.test(path, parameters=parameters):
+                address = _address(ours, method, path)
+                answer = ours.caller.get(f"{address}{'&' if '?' in address else '?'}{parameters}")
+                assert answer.status == 200, answer.content[:300]
+                assert MARK.encode() not in answer.content
+
+
+def _expansions(path: str) -> list[str]:
+    """`expand` for every reference that the address declares."""
+    shown = _operation("GET", path).get("parameters", [])
+    described = next((p for p in shown if p["name"] == "expand"), None)
+    names = re.findall(r"`([\w.]+)`", described.get("description", "")) if described else []
+    return [f"expand={name}" for name in names]
 
 
 def test_a_foreign_cursor_opens_nothing(
