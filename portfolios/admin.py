@@ -27,6 +27,7 @@ from django.utils.dateparse import parse_date
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
+from unfold.decorators import display
 
 from portfolios.errors import DomainError
 from portfolios.models import (
@@ -49,12 +50,15 @@ from portfolios.models import (
     RateObservation,
     WebhookEndpoint,
 )
+from portfolios.selectors.clock import market_today
 from portfolios.selectors.positions import position_set_effective
 from portfolios.services.api_keys import SCOPES, api_key_create
 from portfolios.services.audit import audit_record
-from portfolios.services.credentials import pepper_version
+from portfolios.services.authentication import mode_of
+from portfolios.services.credentials import LIVE, TEST, pepper_version
 from portfolios.services.data_version import data_version_bump
 from portfolios.services.positions import position_set_put
+from portfolios.services.sandboxes import sandbox_of
 
 PROBLEMS_SHOWN = 200
 
@@ -141,10 +145,17 @@ class ReadOnlyInline(TabularInline):
 
 @admin.register(Client)
 class ClientAdmin(AuditedAdmin):
-    list_display = ("name", "slug", "base_currency", "is_active", "is_synthetic", "created_at")
-    list_filter = ("is_active", "is_synthetic")
+    list_display = ("name", "slug", "base_currency", "is_active", "is_synthetic", "sandbox_of",
+                    "created_at")  # fmt: skip
+    list_filter = ("is_active", "is_synthetic", ("sandbox_of", admin.EmptyFieldListFilter))
+    list_select_related = ("sandbox_of",)
     search_fields = ("name", "slug")
-    readonly_fields = ("public_id", "created_at")
+    readonly_fields = ("public_id", "sandbox_of", "created_at")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        # Who is shut out is shut out of the sandbox too.
+        Client.objects.filter(sandbox_of=obj).update(is_active=obj.is_active)
 
     def get_prepopulated_fields(
         self,
@@ -160,6 +171,18 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the s
     scopes = forms.MultipleChoiceField(
         choices=[(scope, scope) for scope in SCOPES], widget=forms.CheckboxSelectMultiple
     )
+    mode = forms.ChoiceField(
+        choices=[(LIVE, "Live"), (TEST, "Test: opens the client's sandbox alone")],
+        initial=LIVE,
+        help_text="The first test key makes the sandbox, which takes some seconds.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        client: Client | None = given.get("client")
+        if client is not None and client.is_sandbox and given.get("mode") == LIVE:
+            self.add_error("mode", "A sandbox has test keys alone.")
+        return given
 
     class Meta:
         model = ApiKey
@@ -171,13 +194,14 @@ class ApiKeyAdmin(AuditedAdmin):
     """Keys are made and revoked here; their text is shown once, when they are made."""
 
     form = ApiKeyForm
-    list_display = ("name", "kind", "key_id", "client", "scope_list", "last_used_at", "expires_at",
-                    "live", "present_pepper")  # fmt: skip
-    list_filter = ("kind",)
+    list_display = ("mode", "name", "kind", "key_id", "client", "scope_list", "last_used_at",
+                    "expires_at", "live", "present_pepper")  # fmt: skip
+    list_display_links = ("name",)
+    list_filter = ("kind", ("client__sandbox_of", admin.EmptyFieldListFilter))
     list_select_related = ("client",)
     search_fields = ("name", "=key_id", "client__name")
     autocomplete_fields = ("client",)
-    fields = ("client", "kind", "name", "scopes", "allowed_networks", "expires_at")
+    fields = ("client", "mode", "kind", "name", "scopes", "allowed_networks", "expires_at")
     actions = ("revoke",)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -186,8 +210,12 @@ class ApiKeyAdmin(AuditedAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         if obj is None:
             return self.fields
-        return ("client", "kind", "name", "key_id", "scopes", "allowed_networks", "created_at",
-                "expires_at", "last_used_at", "revoked_at")  # fmt: skip
+        return ("client", "mode", "kind", "name", "key_id", "scopes", "allowed_networks",
+                "created_at", "expires_at", "last_used_at", "revoked_at")  # fmt: skip
+
+    @display(label={LIVE: "info", TEST: "warning"})
+    def mode(self, key: ApiKey) -> str:
+        return mode_of(key.client)
 
     @admin.display(description="scopes")
     def scope_list(self, key: ApiKey) -> str:
@@ -204,6 +232,8 @@ class ApiKeyAdmin(AuditedAdmin):
         return key.pepper_version == pepper_version()
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if form.cleaned_data["mode"] == TEST and not obj.client.is_sandbox:
+            obj.client = sandbox_of(obj.client, actor=actor_of(request))
         made, obj.plaintext = api_key_create(
             obj.client,
             obj.name,
@@ -337,7 +367,8 @@ class PositionSetForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in 
 
     def clean_as_of(self) -> date:
         as_of: date = self.cleaned_data["as_of"]
-        if as_of > datetime.now(UTC).date():
+        portfolio: Portfolio | None = self.cleaned_data.get("portfolio")
+        if as_of > market_today(portfolio.client if portfolio else None):
             raise ValidationError("Positions are recorded once they are held.")
         return as_of
 

@@ -37,6 +37,20 @@ def tenant_policy(
     )
 
 
+def shared_but_not_with_sandboxes(table: str) -> migrations.RunSQL:
+    """Show rows of no client to every client but sandboxes, whose ids are of version 8.
+
+    An id says so by itself: a look at the table of clients would be added to every query.
+    """
+    owns = f"client_id = {_CLIENT} OR {_OPERATOR}"
+    live = f"(SELECT substr({_CLIENT}::text, 15, 1) IS DISTINCT FROM '8')"
+    return migrations.RunSQL(
+        sql=f"ALTER POLICY tenant_read ON {table}"
+        f" USING ({owns} OR (client_id IS NULL AND {live}));",
+        reverse_sql=f"ALTER POLICY tenant_read ON {table} USING ({owns} OR client_id IS NULL);",
+    )
+
+
 def grant_to_app() -> migrations.RunSQL:
     """Let role `app` use every table of the owner, present and future, but own none."""
     return migrations.RunSQL(

@@ -192,6 +192,9 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = "UTC"
 
+#: What fills a new sandbox client.
+SANDBOX_SEED = "riskapi.sample.sandbox.seed"
+
 NIGHTLY_GRACE_MINUTES = env.NIGHTLY_GRACE_MINUTES
 
 UNFOLD = {"SITE_TITLE": "RiskAPI", "SITE_HEADER": "RiskAPI", "SHOW_HISTORY": True}

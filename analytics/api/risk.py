@@ -15,6 +15,7 @@ from analytics.selectors.risk import METRICS, portfolio_risk, stale_after_sessio
 from portfolios.api.base import ApiView
 from portfolios.api.listing import calendar_date, instant, read_parameters
 from portfolios.selectors.calendars import previous_session
+from portfolios.selectors.clock import market_today
 from portfolios.selectors.portfolios import portfolio_get_for_client
 
 
@@ -104,7 +105,7 @@ class PortfolioRiskView(ApiView):
         )
         portfolio = portfolio_get_for_client(self.client, portfolio_id)
         now = datetime.now(UTC)
-        as_of = given.get("as_of") or previous_session("XNYS", now.date())
+        as_of = given.get("as_of") or previous_session("XNYS", market_today(self.client))
         limit = stale_after_sessions(portfolio, given.get("known_at"))
         metrics = portfolio_risk(
             portfolio,

@@ -48,6 +48,7 @@ from portfolios.models import (
     RateObservation,
 )
 from portfolios.selectors.calendars import sessions_between
+from portfolios.selectors.sharing import seen_by
 
 _SHORT_RATES = ("DTB3", "IRX_13W")
 _QUOTE_MAX_AGE = timedelta(days=7)
@@ -464,7 +465,7 @@ class Market:
         self.reads()
         rows: dict[tuple[int, date], Terms] = {}
         known = LeverageTerms.objects.filter(
-            Q(client=self.client_id) | Q(client=None), recorded_at__lte=self.known_at
+            seen_by(self.client_id), recorded_at__lte=self.known_at
         )
         for instrument, day, multiple, index, expense, spread in known.order_by(
             "client_id"
@@ -639,7 +640,7 @@ class Market:
         self.reads()
         rows = FxRate.objects.filter(
             Q(base=base, quote=quote) | Q(base=quote, quote=base),
-            Q(client=self.client_id) | Q(client=None),
+            seen_by(self.client_id),
             recorded_at__lte=self.known_at,
             session__lte=self.as_of,
         ).exclude(superseded_at__lte=self.known_at)

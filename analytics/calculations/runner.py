@@ -14,6 +14,7 @@ from analytics.calculations.inputs import load_books, portfolio_input_facts
 from analytics.calculations.measures import Request
 from analytics.calculations.outputs import Json, Outcome, canonical, content_hash
 from analytics.calculations.registry import MEASURES
+from analytics.calculations.sandbox import break_on_purpose
 from analytics.calculations.used_facts import RecordingMarket
 from analytics.models import Run, Unit
 from portfolios import leases
@@ -86,6 +87,7 @@ def compute_unit(unit: Unit, *, pinned: Json | None = None) -> Outcome:
     needs = measure.requirements(unit.params)
     portfolio_ids = [run.portfolio_id] if run.portfolio_id else []
     with client_scope(run.client_id):
+        break_on_purpose(run)
         books = load_books(market, portfolio_ids, named=needs.instruments, pinned=pinned)
         market.prefetch(needs, books.values())
     market.sealed = True

@@ -20,6 +20,7 @@ from django.utils import timezone
 from analytics.models import Report
 from portfolios.hints import wake_workers
 from portfolios.models import Client
+from portfolios.selectors.clock import SANDBOX_NOW
 from portfolios.tenancy import operator_scope
 
 CALENDAR = "XNYS"
@@ -48,17 +49,25 @@ def ensure_due(now: datetime | None = None) -> list[uuid.UUID]:
     Sessions missed while nobody ticked are not made up for: a report of last week is made by hand,
     the one of last night by itself.
     """
-    business_date = latest_due_session(now or timezone.now())
-    return queue_reports(business_date)
+    live = queue_reports(latest_due_session(now or timezone.now()))
+    return live + queue_reports(latest_due_session(SANDBOX_NOW), sandboxes=True)
 
 
 def queue_reports(
-    business_date: date, clients: Collection[uuid.UUID] | None = None
+    business_date: date,
+    clients: Collection[uuid.UUID] | None = None,
+    *,
+    sandboxes: bool = False,
 ) -> list[uuid.UUID]:
-    """Insert the first revision where an active client (of those named) has no report."""
+    """Insert the first revision where an active client (of those named) has no report.
+
+    Sandboxes have dates of their own, by a clock that stands still.
+    """
     with operator_scope():
         has_one = Report.objects.filter(client=OuterRef("pk"), business_date=business_date)
-        missing = Client.objects.filter(~Exists(has_one), is_active=True)
+        missing = Client.objects.filter(
+            ~Exists(has_one), is_active=True, sandbox_of__isnull=not sandboxes
+        )
         if clients is not None:
             missing = missing.filter(pk__in=clients)
         wanted = [Report(client=client, business_date=business_date) for client in missing]

@@ -45,9 +45,9 @@ def nightly_date(day: date | None, *, now: datetime | None = None) -> date:
 
 
 def nightly_clients(slug: str | None = None) -> list[Client]:
-    """The active clients, or the one named."""
+    """The active clients, or the one named; no sandbox, whose night was its first."""
     with operator_scope():
-        clients = Client.objects.filter(is_active=True)
+        clients = Client.objects.filter(is_active=True, sandbox_of=None)
         chosen = list(clients if slug is None else clients.filter(slug=slug))
     if slug is not None and not chosen:
         raise NotFound(f"There is no active client {slug!r}.")

@@ -19,6 +19,7 @@ from analytics.calculations.outputs import canonical, content_hash
 from analytics.calculations.price_store import data_version
 from analytics.calculations.registry import MEASURES
 from analytics.calculations.runner import channel_of
+from analytics.calculations.sandbox import begins_at
 from analytics.models import Run, Unit
 from analytics.selectors.runs import run_open_count
 from portfolios.correlation import correlation
@@ -109,8 +110,11 @@ def run_request(
         request_id=request_id,
         created_at=now,
     )
+    not_before = begins_at(portfolio, now)
     made = [
-        Unit(client=client, run=run, name=name, ordinal=ordinal, params=given)
+        Unit(
+            client=client, run=run, name=name, ordinal=ordinal, params=given, not_before=not_before
+        )
         for ordinal, (name, given) in enumerate(params.items())
     ]
     _insert(run, made, actor=actor or "service")
@@ -132,10 +136,10 @@ def _insert(run: Run, units: Sequence[Unit], *, actor: str) -> None:
             " method_version, attempt_number, status, version, request_id, created_at)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)), "
             "unit AS (INSERT INTO analytics_unit"
-            " (id, client_id, run_id, name, ordinal, params, state, attempt, token)"
-            " SELECT id, %s, %s, name, ordinal - 1, params::jsonb, 'queued', 0, 0"
-            " FROM unnest(%s::uuid[], %s::text[], %s::text[])"
-            " WITH ORDINALITY AS given (id, name, params, ordinal)) "
+            " (id, client_id, run_id, name, ordinal, params, state, attempt, token, not_before)"
+            " SELECT id, %s, %s, name, ordinal - 1, params::jsonb, 'queued', 0, 0, not_before"
+            " FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[])"
+            " WITH ORDINALITY AS given (id, name, params, not_before, ordinal)) "
             "INSERT INTO portfolios_auditevent"
             " (client_id, actor, action, object_id, request_id, client_request_id, traceparent,"
             " detail) VALUES (%s, %s, 'run.requested', %s, %s, %s, %s, %s::jsonb)",
@@ -144,7 +148,7 @@ def _insert(run: Run, units: Sequence[Unit], *, actor: str) -> None:
                 run.params_hash, run.inputs_hash, run.method_version, run.attempt_number,
                 run.status, run.version, run.request_id, run.created_at,
                 run.client_id, run.pk, [unit.pk for unit in units], [unit.name for unit in units],
-                [canonical(unit.params) for unit in units],
+                [canonical(unit.params) for unit in units], [unit.not_before for unit in units],
                 run.client_id, actor, run.public_id, run.request_id,
                 names.client_request_id, names.traceparent, canonical(detail),
             ],

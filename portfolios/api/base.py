@@ -42,6 +42,7 @@ from portfolios.api.quotas import quota_fields, refuse_beyond
 from portfolios.api.shaping import SHAPING, Shape, answer_of, shape_asked
 from portfolios.errors import InvalidRequest
 from portfolios.models import ApiKey, Client
+from portfolios.selectors.clock import SANDBOX_NOW_TEXT
 from portfolios.services.idempotency import idempotency_replay, idempotency_store, is_valid_key
 from portfolios.services.quotas import quota_return
 from portfolios.tenancy import client_scope
@@ -139,7 +140,7 @@ class ApiView(APIView):
         except Exception as error:  # noqa: BLE001  # the handler re-raises what it does not know
             response = self.handle_exception(error)
         self.response = self.finalize_response(drf_request, response, *args, **kwargs)
-        self._say_quota(drf_request, self.response)
+        self._say_of_client(drf_request, self.response)
         return self.response
 
     def perform_authentication(self, request: Request) -> None:
@@ -149,10 +150,12 @@ class ApiView(APIView):
         if quota is not None:
             refuse_beyond(quota)
 
-    def _say_quota(self, request: Request, response: Response) -> None:
+    def _say_of_client(self, request: Request, response: Response) -> None:
         quota = getattr(request, "quota", None)
         if quota is None:
             return
+        if quota.client.is_sandbox:
+            response["Sandbox-Now"] = SANDBOX_NOW_TEXT
         if response.status_code == 304:
             quota = quota_return(quota)  # what the caller has already is free
         for name, value in quota_fields(quota).items():

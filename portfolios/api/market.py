@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Context, Decimal
 from typing import Any
 
@@ -45,6 +45,7 @@ from portfolios.api.serializers import (
 from portfolios.errors import InvalidRequest, NotFound
 from portfolios.models import Client, Instrument
 from portfolios.selectors.calendars import CALENDARS, sessions_between
+from portfolios.selectors.clock import market_today
 from portfolios.selectors.instruments import instrument_resolve
 from portfolios.selectors.market import (
     corporate_action_list_for_client,
@@ -234,7 +235,7 @@ class CalendarView(ApiView):
         asked = read_parameters(request, self.parameters["GET"])
         if calendar not in CALENDARS:
             raise NotFound("There is no such calendar.")
-        today = datetime.now(UTC).date()
+        today = market_today(self.client)
         first = asked.get("from") or date(today.year, 1, 1)
         last = asked.get("to") or date(max(today.year, first.year), 12, 31)
         if not first <= last <= min(first + _LONGEST_CALENDAR, date(today.year + 1, 12, 31)):

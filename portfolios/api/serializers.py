@@ -142,6 +142,7 @@ class PositionsPutSerializer(PositionSetSerializer):
 
 
 class MeSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
+    mode = serializers.CharField(help_text="`live`, or `test` in a sandbox.")
     client = serializers.DictField()
     key = serializers.DictField()
     scopes = serializers.ListField(child=serializers.CharField())

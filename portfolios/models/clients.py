@@ -6,11 +6,15 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
-from portfolios.identifiers import public_id, uuid7
+from portfolios.identifiers import is_sandbox, public_id, uuid7
 
 
 class Client(models.Model):
-    """An institution: the tenant. Its rows are seen by nobody else."""
+    """An institution: the tenant. Its rows are seen by nobody else.
+
+    Its sandbox is a client of its own, with an id by which the walls know it (the table's check
+    sees to that), a market of its own and a clock that stands still.
+    """
 
     ID_PREFIX = "cl"
 
@@ -20,6 +24,15 @@ class Client(models.Model):
     base_currency = models.CharField(max_length=3, default="USD")
     is_synthetic = models.BooleanField(
         default=False, help_text="Its market data is made by a model; every answer says so."
+    )
+    sandbox_of = models.OneToOneField(
+        "self",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.CASCADE,
+        related_name="sandbox",
+        help_text="The institution whose developers try the API here, with rk_test_ keys.",
     )
     is_active = models.BooleanField(default=True)
     requests_per_minute = models.PositiveIntegerField(
@@ -42,6 +55,10 @@ class Client(models.Model):
     @property
     def public_id(self) -> str:
         return public_id(self.ID_PREFIX, self.id)
+
+    @property
+    def is_sandbox(self) -> bool:
+        return is_sandbox(self.id)
 
 
 class ApiKey(models.Model):

@@ -8,29 +8,30 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 
 from portfolios.errors import InvalidRequest, NotFound
 from portfolios.identifiers import parse_public_id
 from portfolios.models import Client, Instrument, InstrumentRevision
 from portfolios.selectors.positions import known_then
 from portfolios.selectors.rows import columns, instance
+from portfolios.selectors.sharing import seen_by
 
 MAX_SUGGESTIONS = 3
 _SUGGESTION_POOL = 20_000
 
 
 def instrument_list_for_client(client: Client) -> QuerySet[Instrument]:
-    return Instrument.objects.filter(Q(client=client) | Q(client=None))
+    return Instrument.objects.filter(seen_by(client))
 
 
 def instrument_rows_known(client: Client, known_at: datetime | None) -> QuerySet[Any]:
     """Instruments as they were known then; the columns have the names they have now."""
     if known_at is None:
         return instrument_list_for_client(client)
-    return InstrumentRevision.objects.filter(
-        Q(client=client) | Q(client=None), known_then(known_at)
-    ).annotate(id=F("instrument_id"))
+    return InstrumentRevision.objects.filter(seen_by(client), known_then(known_at)).annotate(
+        id=F("instrument_id")
+    )
 
 
 def instrument_get_for_client(client: Client, name: str, *, for_update: bool = False) -> Instrument:
@@ -51,7 +52,8 @@ def instrument_find(client: Client, names: Iterable[str]) -> dict[str, Instrumen
         return {}
     uids = {uid: name for name in wanted if (uid := parse_public_id(Instrument.ID_PREFIX, name))}
     with connection.cursor() as cursor:
-        cursor.execute(_FIND, [client.pk, list(wanted - set(uids.values())), list(uids)])
+        symbols = list(wanted - set(uids.values()))
+        cursor.execute(_FIND, [client.pk, client.is_sandbox, symbols, list(uids)])
         rows = cursor.fetchall()
     found: dict[str, Instrument] = {}
     for instrument in (instance(Instrument, row) for row in rows):
@@ -65,7 +67,7 @@ def instrument_find(client: Client, names: Iterable[str]) -> dict[str, Instrumen
 #: A client's own come last, so that they are the ones found.
 _FIND = (
     f"SELECT {columns(Instrument, 'i')} FROM portfolios_instrument i"
-    " WHERE (i.client_id = %s OR i.client_id IS NULL)"
+    " WHERE (i.client_id = %s OR (i.client_id IS NULL AND NOT %s))"
     " AND (i.symbol = ANY(%s) OR i.uid = ANY(%s::uuid[])) ORDER BY i.client_id NULLS FIRST"
 )
 

@@ -12,6 +12,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from portfolios.models import Client, CorporateAction, FxRate, Instrument, LeverageTerms, Price
 from portfolios.selectors.positions import known_then
+from portfolios.selectors.sharing import seen_by
 
 _DIGITS = Context(prec=20)
 
@@ -23,8 +24,8 @@ def overlaid(
     own = model.objects.filter(
         known_then(known_at), client=client, **{name: OuterRef(name) for name in same}
     )
-    return model.objects.filter(known_then(known_at)).filter(  # type: ignore[no-any-return]  # any model
-        Q(client=client) | (Q(client=None) & ~Exists(own))
+    return model.objects.filter(known_then(known_at), seen_by(client)).filter(  # type: ignore[no-any-return]  # any model
+        Q(client=client) | ~Exists(own)
     )
 
 
@@ -130,7 +131,7 @@ def leverage_terms_of(
     known_at: datetime | None = None,
 ) -> QuerySet[LeverageTerms]:
     """Oldest first; with `as_of` those that began by then, with `known_at` those on file then."""
-    rows = LeverageTerms.objects.filter(Q(client=client) | Q(client=None), instrument=instrument)
+    rows = LeverageTerms.objects.filter(seen_by(client), instrument=instrument)
     if as_of is not None:
         rows = rows.filter(valid_from__lte=as_of)
     if known_at is not None:
@@ -143,7 +144,7 @@ def leverage_terms_of(
 def multiples_of(client: Client, instruments: Iterable[Instrument]) -> dict[int, Decimal]:
     """The latest multiple on file, by instrument; nothing for what is not leveraged."""
     return dict(
-        LeverageTerms.objects.filter(Q(client=client) | Q(client=None), instrument__in=instruments)
+        LeverageTerms.objects.filter(seen_by(client), instrument__in=instruments)
         .order_by("valid_from")
         .values_list("instrument_id", "multiple")
     )

@@ -24,6 +24,7 @@ from portfolios.services.credentials import (
     API_KEY,
     CLIENT_SECRET,
     LIVE,
+    TEST,
     Credential,
     credential_parse,
     pepper_version,
@@ -122,9 +123,9 @@ def credential_admit(
     return Admission(key, quota)
 
 
-def mode_of(client: Client) -> str:  # noqa: ARG001  # sandbox clients will have "test"
-    """Which keys a client has."""
-    return LIVE
+def mode_of(client: Client) -> str:
+    """Which keys a client has: a sandbox test keys, all others live ones, and never both."""
+    return TEST if client.is_sandbox else LIVE
 
 
 def auth_failure_record(address: str, reason: str, text: str, *, request_id: str = "") -> int:

@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from django.conf import settings
 
 API_KEY, CLIENT_SECRET, ACCESS_TOKEN = "rk", "rs", "rt"
-LIVE = "live"
-#: `rk_test_...` is reserved for the keys of sandbox clients.
-MODES = (LIVE, "test")
+#: `rk_test_...` opens a sandbox and nothing else.
+LIVE, TEST = MODES = ("live", "test")
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _ID_LENGTH, _SECRET_LENGTH, _CHECK_LENGTH = 8, 43, 6
 

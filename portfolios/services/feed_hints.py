@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from fractions import Fraction
 
 import numpy as np
-from django.db.models import Q
 from numpy.typing import NDArray
 
 from portfolios.feeds import (
@@ -19,11 +18,13 @@ from portfolios.feeds import (
     stem_of,
 )
 from portfolios.models import Client, CorporateAction, Instrument, LeverageTerms, Price
+from portfolios.selectors.clock import market_today
+from portfolios.selectors.sharing import seen_by
 
 
 def hints_for(*, client: Client | None, filename: str, kind: Kind | None, symbol: str) -> FeedHints:
     """Hints for a file: by the instrument the caller named, else by the file's name."""
-    today = datetime.now(UTC).date()
+    today = market_today(client)
     if kind not in (None, Kind.PRICES):
         return FeedHints(symbol=symbol or None, today=today, kind=kind)
     instrument = instrument_named(client, symbol or symbol_in(filename))
@@ -50,7 +51,7 @@ def symbol_in(filename: str) -> str:
 def instrument_named(client: Client | None, symbol: str) -> Instrument | None:
     """The client's own instrument of that symbol, else the shared one."""
     return (
-        Instrument.objects.filter(Q(client=client) | Q(client=None), symbol=symbol.upper())
+        Instrument.objects.filter(seen_by(client), symbol=symbol.upper())
         .order_by("client")  # nulls last: the client's own first
         .first()
     )
@@ -59,7 +60,7 @@ def instrument_named(client: Client | None, symbol: str) -> Instrument | None:
 def splits_of(instrument: Instrument, client: Client | None) -> tuple[Split, ...]:
     """Current splits, oldest first; a client's own one replaces the shared one of the same day."""
     actions = CorporateAction.objects.filter(
-        Q(client=client) | Q(client=None),
+        seen_by(client),
         instrument=instrument,
         kind=CorporateAction.Kind.SPLIT,
         superseded_at=None,
@@ -115,7 +116,7 @@ def _distributions(
 ) -> tuple[Distribution, ...]:
     """Cash distributions in the share basis of adjusted closes."""
     actions = CorporateAction.objects.filter(
-        Q(client=client) | Q(client=None),
+        seen_by(client),
         instrument=instrument,
         kind=CorporateAction.Kind.DISTRIBUTION,
         superseded_at=None,
@@ -131,7 +132,7 @@ def _distributions(
 def _leverage(instrument: Instrument, client: Client | None) -> LeverageHint | None:
     """The latest terms of a fund, with its index's levels (or those of the index's proxy)."""
     terms = list(
-        LeverageTerms.objects.filter(Q(client=client) | Q(client=None), instrument=instrument)
+        LeverageTerms.objects.filter(seen_by(client), instrument=instrument)
         .select_related("reference_index__proxy")
         .order_by("valid_from")
     )

@@ -52,15 +52,15 @@ def instruments_known(client: Client, names: Iterable[str]) -> dict[str, Instrum
     for name in names:
         match = _CASH.fullmatch(name)
         if name not in found and match and match[1] in CURRENCIES:
-            found[name] = cash_instrument(match[1])
+            found[name] = cash_instrument(client, match[1])
     return found
 
 
-def cash_instrument(currency: str) -> Instrument:
-    """The shared instrument of a currency, whose quantity is units of it."""
+def cash_instrument(client: Client, currency: str) -> Instrument:
+    """The shared instrument of a currency, whose quantity is units of it; a sandbox's own."""
     with operator_scope():
         instrument, _ = Instrument.objects.get_or_create(
-            client=None,
+            client=client if client.is_sandbox else None,
             symbol=f"CASH.{currency}",
             defaults={
                 "name": f"Cash, {currency}",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 from portfolios.errors import InvalidRequest
 from portfolios.identifiers import parse_public_id
 from portfolios.models import Client, Instrument, Portfolio, PositionSet
 from portfolios.selectors.calendars import require_session
+from portfolios.selectors.clock import market_today
 from portfolios.selectors.portfolios import portfolio_list_for_client
 from portfolios.services.instruments import instruments_named
 from portfolios.services.positions import (
@@ -41,7 +42,7 @@ def position_batch_put(
     """
     problems: list[Problem] = []
     portfolios = _portfolios(client, rows, problems)
-    sessions = _sessions(rows, roll, problems)
+    sessions = _sessions(client, rows, roll, problems)
     instruments = _instruments(client, rows, problems)
     groups: dict[tuple[str, date], list[tuple[int, Row]]] = {}
     for index, row in enumerate(rows):
@@ -91,9 +92,14 @@ def _of_rows(
             yield row_problem(f"/positions/{index}/{name}", code, message, row[name])
 
 
-def _sessions(rows: Sequence[Row], roll: bool, into: list[Problem]) -> dict[date, date]:  # noqa: FBT001  # of the request
+def _sessions(
+    client: Client,
+    rows: Sequence[Row],
+    roll: bool,  # noqa: FBT001  # of the request
+    into: list[Problem],
+) -> dict[date, date]:
     """The session meant by each date."""
-    today = datetime.now(UTC).date()
+    today = market_today(client)
     sessions: dict[date, date] = {}
     refusals: dict[date, Problem] = {}
     for day in {row["as_of"] for row in rows}:

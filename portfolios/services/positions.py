@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ from django.db import connection
 
 from portfolios.errors import InvalidRequest
 from portfolios.models import Client, Instrument, Portfolio, Position, PositionSet
+from portfolios.selectors.clock import market_today
 from portfolios.services.audit import audit_record
 from portfolios.services.instruments import instruments_named
 
@@ -34,7 +35,7 @@ def position_set_put(
     The same content again changes nothing, whatever its order. Other content supersedes the
     current set of the date, which stays readable by `known_at`.
     """
-    _refuse_future(as_of)
+    _refuse_future(client, as_of)
     pointers: dict[str, list[str]] = {}
     for index, position in enumerate(positions):
         pointers.setdefault(position["instrument"], []).append(f"/positions/{index}/instrument")
@@ -141,8 +142,8 @@ def position_sets_put(
     return outcomes
 
 
-def _refuse_future(as_of: date) -> None:
-    if as_of > datetime.now(UTC).date():
+def _refuse_future(client: Client, as_of: date) -> None:
+    if as_of > market_today(client):
         raise InvalidRequest(
             f"{as_of} is in the future.",
             code="future-date",

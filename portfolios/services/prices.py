@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from portfolios.errors import InvalidRequest
 from portfolios.models import Client, CorporateAction, FxRate, Instrument, Price
 from portfolios.selectors.calendars import sessions_between
+from portfolios.selectors.clock import market_today
 from portfolios.selectors.market import closes_around, multiples_of, split_factor, splits_of
 from portfolios.services.audit import audit_record
 from portfolios.services.data_version import data_version_bump
@@ -44,7 +45,7 @@ def prices_add(
     problems = [
         *_repeated(rows, lambda row: (named[row["instrument"]].pk, row["session"]), "prices"),
         *_not_priced(rows, named),
-        *_not_sessions(rows),
+        *_not_sessions(client, rows),
         *_bad_bars(rows),
     ]
     _refuse(problems)
@@ -77,7 +78,7 @@ def fx_rates_add(
     request_id: str = "",
 ) -> Appended:
     """Own exchange rates."""
-    today = datetime.now(UTC).date()
+    today = market_today(client)
     problems = list(
         _repeated(rows, lambda row: (row["base"], row["quote"], row["session"]), "rates")
     )
@@ -177,9 +178,9 @@ def _not_priced(rows: Sequence[Row], named: Mapping[str, Instrument]) -> Iterato
             )
 
 
-def _not_sessions(rows: Sequence[Row]) -> Iterator[Problem]:
+def _not_sessions(client: Client, rows: Sequence[Row]) -> Iterator[Problem]:
     days = [row["session"] for row in rows]
-    today = datetime.now(UTC).date()
+    today = market_today(client)
     known = set(sessions_between("XNYS", min(days), min(max(days), today)))
     for index, day in enumerate(days):
         pointer = f"/prices/{index}/session"

@@ -15,6 +15,7 @@ from portfolios.api.limits import MAX_JSON_NODES, MAX_UPLOAD_BYTES
 from portfolios.api.listing import MAX_LIMIT, refuse_unknown
 from portfolios.api.serializers import MeSerializer
 from portfolios.models import Client
+from portfolios.services.authentication import mode_of
 from portfolios.services.quotas import OPEN_RUNS, WINDOW_SECONDS, quota_of, quota_state
 
 
@@ -28,6 +29,7 @@ class MeView(ApiView):
         key, client = self.key, self.client
         return Response(
             {
+                "mode": mode_of(client),
                 "client": {
                     "id": client.public_id,
                     "name": client.name,

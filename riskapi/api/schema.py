@@ -41,8 +41,13 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
             {
                 "type": "http",
                 "scheme": "bearer",
-                "bearerFormat": "rk_live_<id>_<secret>_<checksum>",
-                "description": "An API key. Each operation names the scope it needs.",
+                "bearerFormat": "rk_<live|test>_<id>_<secret>_<checksum>",
+                "description": (
+                    "An API key. Each operation names the scope it needs. `rk_live_` keys open the"
+                    " institution, `rk_test_` keys its sandbox and nothing else: synthetic data,"
+                    " portfolios that force each outcome (/v1/guide/sandbox), and a clock that"
+                    " stands still at the time in the header `Sandbox-Now` of every answer."
+                ),
             },
             {
                 "type": "oauth2",

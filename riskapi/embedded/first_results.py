@@ -26,6 +26,7 @@ class Sample:
     """The client that `load_sample` made or found again."""
 
     client: str
+    slug: str
     is_synthetic: bool
     api_key: str
     admin_username: str
@@ -43,6 +44,7 @@ def load_sample(market: str | None) -> Sample:
     remarks += [f"no price, so not held: {symbol}" for symbol in facts["left_out"]]
     return Sample(
         client=facts["client"],
+        slug=facts["slug"],
         is_synthetic=facts["synthetic"],
         api_key=facts["api_key"],
         admin_username=facts["admin"]["username"],
@@ -50,6 +52,14 @@ def load_sample(market: str | None) -> Sample:
         analyses=facts["analyses"],
         remarks=remarks,
     )
+
+
+def load_sandbox(sample: Sample) -> str:
+    """Make or complete the client's sandbox; its test key."""
+    output = io.StringIO()
+    call_command("load_sandbox", sample.slug, stdout=output)
+    key: str = json.loads(output.getvalue())["api_key"]
+    return key
 
 
 def run_analysis(base_url: str, sample: Sample, kind: str) -> dict[str, Any]:

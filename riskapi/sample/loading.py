@@ -16,7 +16,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Max
 from django.db.models.functions import Now
 
-from portfolios.errors import MarketDataMissing, Refused
+from portfolios.errors import MarketDataMissing, NotFound, Refused
 from portfolios.models import (
     ApiKey,
     Client,
@@ -27,6 +27,7 @@ from portfolios.models import (
     Price,
 )
 from portfolios.selectors.calendars import previous_session
+from portfolios.selectors.clock import SANDBOX_NOW_TEXT
 from portfolios.selectors.instruments import instrument_find
 from portfolios.services.api_keys import api_key_create
 from portfolios.services.authentication import api_key_authenticate
@@ -34,11 +35,13 @@ from portfolios.services.imports import FileOutcome, import_file, import_folder
 from portfolios.services.instruments import instrument_create
 from portfolios.services.portfolios import portfolio_create
 from portfolios.services.positions import position_set_put
+from portfolios.services.sandboxes import sandbox_of
 from portfolios.tenancy import client_scope, operator_scope
 from riskapi.sample import books
 from riskapi.sample.books import REAL, SYNTHETIC, Book, Cast
 from riskapi.sample.folder import write_market
 from riskapi.sample.market import FIRST_SESSION, REFERENCE_SESSION
+from riskapi.sample.sandbox import seed
 
 Progress = Callable[[Path, int, int], None]
 
@@ -47,6 +50,7 @@ _PUBLISHED_UTC = time(23, 30)
 #: Shares of a book of a folder that has none of the demo's.
 _LONGS = 5
 _ADMIN = "admin"
+_FILE = "sample.json"
 _ACTOR = "load_sample"
 _KEY_NAME = "made by load_sample"
 
@@ -73,6 +77,7 @@ def load_sample(market: Path | None, progress: Progress | None = None) -> dict[s
     since = previous_session("XNYS", last - timedelta(days=365))
     return {
         "client": client.name,
+        "slug": client.slug,
         "synthetic": client.is_synthetic,
         "as_of": last.isoformat(),
         "portfolios": portfolios,
@@ -80,6 +85,30 @@ def load_sample(market: Path | None, progress: Progress | None = None) -> dict[s
         "files_refused": refused,
         "analyses": books.first_analyses(cast, portfolios[0]["id"], as_of=last, since=since),
         **_credentials(client),
+    }
+
+
+def load_sandbox(slug: str) -> dict[str, Any]:
+    """Complete an institution's sandbox, or make it, and say what a developer needs to begin.
+
+    Raises `portfolios.errors.DomainError` where there is no such institution.
+    """
+    with operator_scope():
+        institution = Client.objects.filter(slug=slug, sandbox_of=None).first()
+        if institution is None:
+            raise NotFound(f"There is no client {slug!r} that could have a sandbox.")
+        client = sandbox_of(institution, actor="load_sandbox")
+        seed(client)
+    with client_scope(client.id):
+        portfolios = [
+            {"id": book.public_id, "external_id": book.external_id, "name": book.name}
+            for book in Portfolio.objects.filter(client=client).order_by("id")
+        ]
+    return {
+        "client": client.name,
+        "sandbox_now": SANDBOX_NOW_TEXT,
+        "portfolios": portfolios,
+        "api_key": _key(client),
     }
 
 
@@ -258,8 +287,16 @@ def _ensure_put(client: Client, put: books.Put) -> None:
 
 def _credentials(client: Client) -> dict[str, Any]:
     """The key and the log-in of the first start, as long as both still open the door."""
-    path = settings.STATE_DIR / "sample.json"
-    kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    key = _key(client)
+    kept = _kept()
+    password = _admin_password(kept.get(_ADMIN))
+    _keep(kept | ({_ADMIN: password} if password else {}))
+    return {"api_key": key, "admin": {"username": _ADMIN, "password": password}}
+
+
+def _key(client: Client) -> str:
+    """The key of the first start, as long as it opens the door."""
+    kept = _kept()
     key = kept.get(client.slug)
     if key is None or not _is_live(key):
         with operator_scope():
@@ -267,11 +304,19 @@ def _credentials(client: Client) -> dict[str, Any]:
                 revoked_at=Now()
             )
             _, key = api_key_create(client, _KEY_NAME)
-    password = _admin_password(kept.get(_ADMIN))
-    content = {**kept, client.slug: key, **({_ADMIN: password} if password else {})}
-    if content != kept:
-        _write_private(path, json.dumps(content))
-    return {"api_key": key, "admin": {"username": _ADMIN, "password": password}}
+    _keep(kept | {client.slug: key})
+    return key
+
+
+def _kept() -> dict[str, str]:
+    path = settings.STATE_DIR / _FILE
+    kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    return kept
+
+
+def _keep(content: dict[str, str]) -> None:
+    if content != _kept():
+        _write_private(settings.STATE_DIR / _FILE, json.dumps(content))
 
 
 def _is_live(key: str) -> bool:

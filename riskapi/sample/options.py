@@ -43,7 +43,9 @@ def strikes(spot: float) -> list[float]:
     return [float(step * k) for k in range(lowest, round(1.3 * spot / step) + 1)]
 
 
-def chain(spot: float, session: date, volatility: float, rate: float) -> list[str]:
+def chain(
+    spot: float, session: date, volatility: float, rate: float, underlying: str = FUND
+) -> list[str]:
     """Lines of all quotes, calls and puts, at one close."""
     rows = []
     for expiry in expiries(session):
@@ -53,9 +55,8 @@ def chain(spot: float, session: date, volatility: float, rate: float) -> list[st
             iv = round(volatility * (1 - 0.35 * moneyness + 0.5 * moneyness**2), 4)
             for side in ("call", "put"):
                 values = _quote(side, spot=spot, strike=strike, years=years, iv=iv, rate=rate)
-                rows.append(
-                    f"{contract(FUND, expiry, side, strike)},{expiry},{side},{strike},{values}"
-                )
+                symbol = contract(underlying, expiry, side, strike)
+                rows.append(f"{symbol},{expiry},{side},{strike},{values}")
     return rows
 
 

@@ -30,7 +30,11 @@ class Side:
 
 def side_create(slug: str, text: str) -> Side:
     """A client whose every object has `text` in it."""
-    caller = caller_create(slug)
+    return side_of(caller_create(slug), text)
+
+
+def side_of(caller: Caller, text: str) -> Side:
+    """Objects of every kind for a client."""
     symbol = text.upper()
     made = {"symbol": symbol, "kind": "etf", "name": text, "currency": "USD"}
     assert caller.post("/v1/instruments", made).status == 201

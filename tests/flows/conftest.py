@@ -29,6 +29,12 @@ def sample(service: Service) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def sandbox(service: Service, sample: dict[str, Any]) -> dict[str, Any]:
+    """What `load_sandbox` says of that client's sandbox."""
+    return service.load_sandbox()
+
+
+@pytest.fixture(scope="session")
 def market_folder() -> Path:
     folder = Path(env.MARKET_DATA_DIR)
     if not (folder / "prices").is_dir():

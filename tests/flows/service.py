@@ -156,6 +156,10 @@ class Service:
         facts: dict[str, Any] = json.loads(self.manage("load_sample", *folder))
         return facts
 
+    def load_sandbox(self) -> dict[str, Any]:
+        facts: dict[str, Any] = json.loads(self.manage("load_sandbox"))
+        return facts
+
     def launch(self, name: str) -> None:
         """Start web, worker or relay."""
         web = _web(self.port)

@@ -24,6 +24,7 @@ PROMISED = {
         r'"count":\d', r'"benchmark":\{"symbol":', r'\{"positions":\[\{"instrument":\{"kind":',
         r'"gross_exposure":\{"value":(null,"unit":"USD","reason":"\d+ of|"\d)', r'"valued":\d',
     ),
+    "sandbox": (r'"test"', r'"status": "failed"', r'"unit": "stale"', r'"code": "stale-price"'),
 }  # fmt: skip
 _BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 #: Where the guide says how to begin, the test says where its service is.
@@ -31,7 +32,9 @@ _SETTING = re.compile(r"^export \w+=.*\n", re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", ORDER)
-def test_the_page_does_what_it_says(name: str, service: Service, sample: dict[str, Any]) -> None:
+def test_the_page_does_what_it_says(
+    name: str, service: Service, sample: dict[str, Any], sandbox: dict[str, Any]
+) -> None:
     blocks = _BLOCK.findall((PAGES / f"{name}.md").read_text())
     assert blocks
     shell = ["set -euo pipefail"]
@@ -46,6 +49,7 @@ def test_the_page_does_what_it_says(name: str, service: Service, sample: dict[st
             **os.environ,
             "API": f"{service.base_url}/v1",
             "RISK_KEY": sample["api_key"],
+            "RISK_TEST_KEY": sandbox["api_key"],
             "PYTHONPATH": str(ROOT / "client"),
         },
         capture_output=True,

@@ -62,13 +62,21 @@ class Command(BaseCommand):
             },
             "results": results,
         }
-        self._show(facts, as_json=as_json)
         if once:
+            self._show(facts, as_json=as_json)
             failed = [run["kind"] for run in results if not first_results.succeeded(run)]
             if failed:
                 raise CommandError(f"no result from {', '.join(failed)}")
             running.patience = 0.5  # nothing is under way
         else:
+            if not as_json:
+                self._show(facts, as_json=False)
+            facts["test_api_key"] = first_results.load_sandbox(sample)
+            self._progress.say("the sandbox is loaded")
+            if as_json:
+                self._show(facts, as_json=True)
+            else:
+                self.stdout.write(f"Test key           {facts['test_api_key']}")
             self._progress.say(f"logs in {running.state.logs}; Ctrl-C ends everything")
             running.start_relay_and_scheduler()
             while True:

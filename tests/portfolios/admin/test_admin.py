@@ -12,7 +12,9 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
+from portfolios.errors import Refused
 from portfolios.models import (
     AccessToken,
     ApiKey,
@@ -203,6 +205,41 @@ def test_key_is_shown_once_and_works(operator: Browser, world: World, form_of: F
     later = operator.get(f"/admin/portfolios/apikey/{key.pk}/change/").content.decode()
     assert found[0] not in later
     assert "secret" not in later.lower()
+
+
+def test_test_keys_are_made_beside_live_ones(
+    operator: Browser, world: World, form_of: FormOf, settings: Settings
+) -> None:
+    """Of the client's sandbox, which the first one makes; shut with the client."""
+    settings.SANDBOX_SEED = "builtins.repr"  # the market is of no interest here
+    path = "/admin/portfolios/apikey/add/"
+    data = form_of(path) | {"client": world["client"].pk, "scopes": ["reports:read"]}
+    texts = []
+    for name in ("one", "two"):
+        page = operator.post(path, data | {"mode": "test", "name": name}).content.decode()
+        found = re.search(r"rk_test_\w+", page)
+        assert found
+        texts.append(found[0])
+        assert "<strong>Test</strong>" in page
+    keys = [api_key_authenticate(text, "127.0.0.1") for text in texts]
+    assert keys[0].client == keys[1].client != world["client"]
+    with operator_scope():
+        sandbox = Client.objects.get(sandbox_of=world["client"])
+        assert AuditEvent.objects.filter(client=sandbox, action="sandbox.create").count() == 1
+    assert keys[0].client == sandbox
+
+    listed = operator.get("/admin/portfolios/apikey/").content.decode()
+    assert re.search(r">\s*test\s*<", listed)
+    assert re.search(r">\s*live\s*<", listed)
+    wrong = operator.post(path, data | {"mode": "live", "name": "x", "client": sandbox.pk})
+    assert "A sandbox has test keys alone." in wrong.content.decode()
+
+    change = f"/admin/portfolios/client/{world['client'].pk}/change/"
+    shut = form_of(change)
+    shut.pop("is_active", None)
+    assert operator.post(change, shut).status_code == 302
+    with pytest.raises(Refused):
+        api_key_authenticate(texts[0], "127.0.0.1")
 
 
 def test_oauth_client_is_shown_once_and_gets_tokens(
