@@ -43,6 +43,7 @@ from portfolios.models import (
     Instrument,
     LeverageTerms,
     OptionTerms,
+    Policy,
     Portfolio,
     Position,
     PositionSet,
@@ -597,6 +598,15 @@ class PriceAdmin(ReadOnlyAdmin):
                 found = Instrument.objects.filter(symbol__iexact=word).values_list("pk", flat=True)
                 queryset = queryset.filter(instrument__in=list(found))
         return queryset, False
+
+
+@admin.register(Policy)
+class PolicyAdmin(ReadOnlyAdmin):
+    """Policies as they were asked for and decided; both are done by the client's own people."""
+
+    list_display = ("portfolio", "client", "version", "state", "created_by", "decided_by")
+    list_filter = ("client", "state")
+    list_select_related = ("portfolio", "client")
 
 
 @admin.register(FxRate)

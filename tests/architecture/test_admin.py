@@ -15,6 +15,8 @@ EXEMPT = {
     "portfolios.FundFact": "reference data, loaded by import_market; the file is the place to edit",
     "portfolios.FundHolding": "likewise",
     "portfolios.OptionQuote": "thousands a snapshot, append-only; see the import of the chain",
+    "portfolios.PortfolioRevision": "written by a trigger; each change is in the audit",
+    "portfolios.InstrumentRevision": "likewise",
     "analytics.Result": "its unit is on the page of the run, its body at /v1/runs",
     "analytics.RunInput": "a view of the facts, which are shown as themselves",
     "analytics.ReportItem": "a line of its report, which is shown as a page",
