@@ -327,7 +327,7 @@ class ProblemAutoSchema(AutoSchema):
         refusals += getattr(self.view, "refusals", {}).get(self.method, ())
         listing: Listing | None = getattr(self.view, "listing", None)
         asked = {*self._own_parameters(), *(listing.extra if listing else ())}
-        if asked & {"as_of", "instrument"} or self._file_row() is not None:
+        if asked & {"as_of", "known_at", "instrument"} or self._file_row() is not None:
             refusals.append(422)
         return sorted(set(refusals))
 

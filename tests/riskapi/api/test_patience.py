@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from analytics.models import Run
+from analytics.models import Run, Unit
 from analytics.services import runs
 from portfolios.api import base
 from portfolios.tenancy import client_scope
@@ -31,7 +31,7 @@ def taken(places: threading.BoundedSemaphore, count: int) -> Iterator[None]:
 @pytest.fixture
 def run(caller: Caller) -> Run:
     with client_scope(caller.client.id):
-        return Run.objects.create(
+        run = Run.objects.create(
             id=uuid.uuid4(),
             client=caller.client,
             kind=Run.Kind.LEVERAGED_DRAG,
@@ -42,6 +42,8 @@ def run(caller: Caller) -> Run:
             method_version="m/1",
             created_at="2025-08-30T00:00:00Z",
         )
+        Unit.objects.create(client=caller.client, run=run, name="main", ordinal=0, params={})
+        return run
 
 
 def test_nobody_waits_where_all_places_are_taken(caller: Caller, run: Run) -> None:

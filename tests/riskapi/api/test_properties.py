@@ -32,7 +32,7 @@ CHECKS = (
 )
 #: Of each operation, by itself; and chains of operations that use what the ones before have made.
 EXAMPLES = sized(50, 300)
-CHAINS, STEPS = sized(30, 400), 12
+CHAINS, STEPS = sized(50, 800), 12
 
 #: A webhook's receiver that may be named here, though it is this machine.
 RECEIVER = "localhost:9443"
@@ -112,7 +112,13 @@ def _attack(operation: Any, caller: Caller, portfolio: str) -> None:
     @given(case=operation.as_strategy())
     def attack(case: Any) -> None:
         case.path_parameters.update({k: v for k, v in named.items() if k in case.path_parameters})
-        case.call_and_validate(headers={"Authorization": f"Bearer {caller.text}"}, checks=CHECKS)
+        # What was asked to be left out is not there, whatever the schema requires.
+        cut = {"fields", "omit"} & set(case.query or ())
+        case.call_and_validate(
+            headers={"Authorization": f"Bearer {caller.text}"},
+            checks=CHECKS,
+            excluded_checks=[checks.response_schema_conformance] if cut else None,
+        )
 
     attack()
 
