@@ -17,7 +17,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from portfolios.models.leased import LeasedJob
@@ -166,13 +166,6 @@ def quarantine_exhausted(model: type[LeasedJob]) -> list[uuid.UUID]:
             [model.max_attempts],
         )
         return [row[0] for row in cursor.fetchall()]
-
-
-def claimable(model: type[LeasedJob]) -> Q:
-    """Filter: jobs a worker could claim now."""
-    due = Q(not_before__isnull=True) | Q(not_before__lte=Now())
-    expired = Q(state=LeasedJob.State.RUNNING, lease_until__lt=Now())
-    return due & Q(attempt__lt=model.max_attempts) & (Q(state=LeasedJob.State.QUEUED) | expired)
 
 
 def _held(model: type[LeasedJob], pk: uuid.UUID, token: int) -> QuerySet[LeasedJob]:

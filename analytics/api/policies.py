@@ -41,7 +41,6 @@ from portfolios.services.policies import policy_decide, policy_propose
 
 _STALE = ("fail", "warn")
 _SETTINGS = ("window", "on_stale", "max_price_age_sessions")
-_THRESHOLDS = ("coverage_band", "effectiveness_policy")
 _COLUMNS = (
     "id", "portfolio_id", "version", "state", "settings", "created_by", "created_at",
     "decided_by", "decided_at", "benchmark__uid", "benchmark__symbol",

@@ -1,4 +1,4 @@
-"""Work that survives its worker: the row is the job, a broker message only a hint."""
+"""Work that survives its worker: the row is the job, a notification only says "look now"."""
 
 from __future__ import annotations
 

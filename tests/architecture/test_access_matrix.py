@@ -58,7 +58,6 @@ MISSING = {
 SHARED = {"calendar", "method", "version"}
 
 _TERMS = {"valid_from": "2024-01-02", "multiple": "2", "expense_ratio": "0.01"}
-_UNIT = {"hedging": [{"instrument": "", "quantity": "1"}]}
 
 
 def _analysis(**units: Any) -> Body:
