@@ -14,9 +14,9 @@ from typing import Any
 from django.db import DatabaseError, connection
 
 from portfolios import leases
-from portfolios.hints import CHANNEL
 from portfolios.models.leased import LeasedJob
 from portfolios.tenancy import operator_query, operator_scope
+from portfolios.waking import CHANNEL
 
 #: How long a worker waits to be told of work before it looks at the tables by itself.
 POLL_SECONDS = 2.0

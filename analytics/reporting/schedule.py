@@ -18,10 +18,10 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from analytics.models import Report
-from portfolios.hints import wake_workers
 from portfolios.models import Client
 from portfolios.selectors.clock import SANDBOX_NOW
 from portfolios.tenancy import operator_scope
+from portfolios.waking import wake_workers
 
 CALENDAR = "XNYS"
 _FIRST_DAY = "1990-01-01"

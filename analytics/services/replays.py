@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from analytics.models import Replay, Result, Run
 from portfolios.errors import Conflict
-from portfolios.hints import wake_workers
 from portfolios.models import Client
 from portfolios.services.audit import audit_record
+from portfolios.waking import wake_workers
 
 OPEN = (Replay.State.QUEUED, Replay.State.RUNNING)
 

@@ -6,9 +6,9 @@ from datetime import date
 
 from analytics.models import Report
 from analytics.selectors.reports import report_list_for_client
-from portfolios.hints import wake_workers
 from portfolios.models import Client
 from portfolios.services.audit import audit_record
+from portfolios.waking import wake_workers
 
 OVER = (Report.State.DONE, Report.State.QUARANTINED, Report.State.CANCELED)
 

@@ -24,7 +24,6 @@ from analytics.models import Run, Unit
 from analytics.selectors.runs import run_open_count
 from portfolios.correlation import correlation
 from portfolios.errors import Conflict, InvalidRequest, QuotaExceeded
-from portfolios.hints import wake_workers
 from portfolios.models import Client, Portfolio, Price
 from portfolios.selectors.calendars import require_session
 from portfolios.selectors.policies import policy_effective
@@ -34,6 +33,7 @@ from portfolios.services.audit import audit_record
 from portfolios.services.events import event_record
 from portfolios.services.quotas import OPEN_RUNS, quota_of
 from portfolios.tenancy import client_query
+from portfolios.waking import wake_workers
 from portfolios.webhooks.catalogue import EventType
 
 MAX_UNITS = 200

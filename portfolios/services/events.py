@@ -14,9 +14,9 @@ from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from portfolios.hints import DELIVERIES, wake_workers
 from portfolios.identifiers import uuid7
 from portfolios.models import Delivery, Event, WebhookEndpoint
+from portfolios.waking import DELIVERIES, wake_workers
 from portfolios.webhooks.catalogue import CATALOGUE, EventType
 
 KEPT = timedelta(days=30)

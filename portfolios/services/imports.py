@@ -30,7 +30,6 @@ from portfolios.feeds import (
     read_file,
     read_folder,
 )
-from portfolios.hints import wake_workers
 from portfolios.models import Client, Import, ImportProblem, LeverageTerms
 from portfolios.services import feed_hints, feed_writers
 from portfolios.services.client_rows import Prepared, against_facts
@@ -39,6 +38,7 @@ from portfolios.services.events import event_record
 from portfolios.services.feed_writers import Snapshot
 from portfolios.services.reference_tables import load_reference_tables
 from portfolios.tenancy import client_scope, operator_scope
+from portfolios.waking import wake_workers
 from portfolios.webhooks.catalogue import EventType
 
 _STORED_PROBLEMS = 10_000

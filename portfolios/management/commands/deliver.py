@@ -11,9 +11,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from portfolios.hints import DELIVERIES
 from portfolios.jobs import WorkLoop
 from portfolios.services.deliveries import DELIVERY
+from portfolios.waking import DELIVERIES
 from portfolios.webhooks.sending import TOTAL_SECONDS
 
 _THREADS = 8
