@@ -7,10 +7,11 @@ import pytest
 from django.apps import apps
 from django.db import IntegrityError, transaction
 from django.db.models import Model
+from django.test import Client as HttpClient
 from pytest_django import Settings
 
 from portfolios.identifiers import sandbox_id, uuid7
-from portfolios.models import Client, FxRate, RateObservation
+from portfolios.models import ApiKey, Client, FxRate, RateObservation
 from portfolios.services.api_keys import api_key_create
 from portfolios.services.data_version import data_version_bump
 from portfolios.services.sandboxes import sandbox_of
@@ -147,6 +148,22 @@ def test_a_key_is_of_the_mode_it_names(swap: tuple[str, str]) -> None:
     test = caller_of_sandbox(live).get("/v1/me")
     assert test.body["mode"] == "test"
     assert test.headers["Sandbox-Now"] == "2026-10-30T23:30:00Z"
+
+
+def test_oauth_clients_and_their_tokens_have_the_mode_too() -> None:
+    live = side_create("alpha", "ALPHAOWN").caller
+    texts = []
+    for client in (live.client, caller_of_sandbox(live).client):
+        with operator_scope():
+            key, secret = api_key_create(client, "app", kind=ApiKey.Kind.OAUTH)
+        form = f"grant_type=client_credentials&client_id={key.key_id}&client_secret={secret}"
+        answer = HttpClient().post(
+            "/oauth/token", form, content_type="application/x-www-form-urlencoded"
+        )
+        token = answer.json()["access_token"]
+        me = live.get("/v1/me", Authorization=f"Bearer {token}").body
+        texts.append((secret[:8], token[:8], me["mode"]))
+    assert texts == [("rs_live_", "rt_live_", "live"), ("rs_test_", "rt_test_", "test")]
 
 
 def test_the_id_of_a_client_and_what_it_is_cannot_disagree() -> None:

@@ -77,6 +77,7 @@ class Command(BaseCommand):
                 self._show(facts, as_json=True)
             else:
                 self.stdout.write(f"Test key           {facts['test_api_key']}")
+                self.stdout.flush()
             self._progress.say(f"logs in {running.state.logs}; Ctrl-C ends everything")
             running.start_relay_and_scheduler()
             while True:
