@@ -10,14 +10,9 @@ from typing import Any
 import numpy as np
 
 from analytics.calculations import outputs
-from analytics.calculations.inputs import (
-    ChainQuotes,
-    Market,
-    Requirements,
-    Terms,
-    portfolio_input_facts,
-    proxy_warning,
-)
+from analytics.calculations.books import portfolio_input_facts, proxy_warning
+from analytics.calculations.facts import ChainQuotes, Requirements, Terms
+from analytics.calculations.market import Market
 from analytics.calculations.measures import MIN_OBS, Request, Submission, uid_of
 from analytics.calculations.outputs import Json, Outcome, Unanswerable, warning
 from analytics.engine.errors import EngineError

@@ -15,20 +15,13 @@ from typing import Any
 import numpy as np
 
 from analytics.calculations import outputs
+from analytics.calculations.books import Book, Holding, no_positions, portfolio_input_facts
+from analytics.calculations.facts import Requirements
 from analytics.calculations.hedge_history import Exposures, coverage_drift, dollar_offsets
-from analytics.calculations.inputs import (
-    Book,
-    Holding,
-    Market,
-    Requirements,
-    gap_warnings,
-    hypothetical,
-    missing_fx,
-    no_positions,
-    portfolio_input_facts,
-)
+from analytics.calculations.market import Market
 from analytics.calculations.measures import Request, Submission, details_of, uid_of
 from analytics.calculations.outputs import Json, Outcome, Unanswerable, warning
+from analytics.calculations.valuation import gap_warnings, hypothetical, missing_fx
 from analytics.engine.errors import EngineError
 from analytics.engine.hedge import (
     HORIZONS,

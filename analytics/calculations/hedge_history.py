@@ -8,7 +8,8 @@ from datetime import date
 import numpy as np
 
 from analytics.calculations import outputs
-from analytics.calculations.inputs import Holding, Market
+from analytics.calculations.books import Holding
+from analytics.calculations.market import Market
 from analytics.calculations.outputs import Json
 from analytics.engine.errors import EngineError
 from analytics.engine.hedge import DollarOffset, EffectivenessPolicy, coverage_path, dollar_offset

@@ -13,14 +13,9 @@ from typing import Any
 import numpy as np
 
 from analytics.calculations import outputs
-from analytics.calculations.inputs import (
-    Market,
-    Requirements,
-    Terms,
-    no_positions,
-    portfolio_input_facts,
-    proxy_warning,
-)
+from analytics.calculations.books import no_positions, portfolio_input_facts, proxy_warning
+from analytics.calculations.facts import Requirements, Terms
+from analytics.calculations.market import Market
 from analytics.calculations.measures import Request, Submission, details_of, uid_of
 from analytics.calculations.outputs import Json, Outcome, Unanswerable, warning
 from analytics.engine.errors import EngineError

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, NoReturn, Protocol
 
-from analytics.calculations.inputs import Book, Market, Requirements
+from analytics.calculations.books import Book
+from analytics.calculations.facts import Requirements
+from analytics.calculations.market import Market
 from analytics.calculations.outputs import Json, Outcome
 from portfolios.errors import InvalidRequest
 from portfolios.models import Client, Instrument, Policy, Portfolio

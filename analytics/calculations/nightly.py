@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from analytics.calculations.inputs import Book, Market, load_books
+from analytics.calculations.books import Book
+from analytics.calculations.market import Market
 from analytics.calculations.measures import Measure, Request, Submission, under_policy
 from analytics.calculations.outputs import Json, problem
 from analytics.calculations.registry import NIGHTLY
+from analytics.calculations.valuation import load_books
 from analytics.models import Run
 from portfolios.errors import InvalidRequest
 from portfolios.models import Client, Portfolio
@@ -38,7 +40,10 @@ def portfolios_risk(
                 planned = _plan(measure, client, portfolio, books.get(portfolio.pk), as_of)
                 if "params" in planned:
                     plans[kind][portfolio.pk] = planned["params"]
-                    market.prefetch(measure.requirements(planned["params"]), books.values())
+                    market.prefetch(
+                        measure.requirements(planned["params"]),
+                        (book.currency for book in books.values()),
+                    )
                 else:
                     answers[portfolio.pk][kind] = planned
     market.sealed = True

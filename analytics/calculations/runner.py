@@ -9,13 +9,14 @@ from datetime import timedelta
 
 from django.db import DatabaseError, connection
 
+from analytics.calculations.books import portfolio_input_facts
 from analytics.calculations.build import BUILD
-from analytics.calculations.inputs import load_books, portfolio_input_facts
 from analytics.calculations.measures import Request
 from analytics.calculations.outputs import Json, Outcome, canonical, content_hash
 from analytics.calculations.registry import MEASURES
 from analytics.calculations.sandbox import break_on_purpose
 from analytics.calculations.used_facts import RecordingMarket
+from analytics.calculations.valuation import load_books
 from analytics.models import Run, Unit
 from portfolios import leases
 from portfolios.identifiers import public_id, uuid7
@@ -89,7 +90,7 @@ def compute_unit(unit: Unit, *, pinned: Json | None = None) -> Outcome:
     with client_scope(run.client_id):
         break_on_purpose(run)
         books = load_books(market, portfolio_ids, named=needs.instruments, pinned=pinned)
-        market.prefetch(needs, books.values())
+        market.prefetch(needs, (book.currency for book in books.values()))
     market.sealed = True
     book = books.get(run.portfolio_id) if run.portfolio_id else None
     (outcome,) = measure.compute(market, [Request(unit.params, book)])

@@ -10,17 +10,15 @@ from typing import Any
 import numpy as np
 
 from analytics.calculations import outputs
-from analytics.calculations.inputs import (
+from analytics.calculations.books import (
     Book,
     Holding,
-    Market,
-    Requirements,
-    gap_warnings,
-    missing_fx,
     no_positions,
     portfolio_input_facts,
     proxy_warning,
 )
+from analytics.calculations.facts import Requirements
+from analytics.calculations.market import Market
 from analytics.calculations.measures import (
     MIN_OBS,
     Request,
@@ -29,6 +27,7 @@ from analytics.calculations.measures import (
     uid_of,
 )
 from analytics.calculations.outputs import Json, Outcome, Unanswerable, warning
+from analytics.calculations.valuation import gap_warnings, missing_fx
 from analytics.engine.beta import (
     LADDER_STEPS,
     VENUE_CLOSE_UTC,

@@ -12,17 +12,12 @@ from typing import Any
 import numpy as np
 
 from analytics.calculations import outputs
-from analytics.calculations.inputs import (
-    Book,
-    Holding,
-    Market,
-    Requirements,
-    missing_fx,
-    no_positions,
-    portfolio_input_facts,
-)
+from analytics.calculations.books import Book, Holding, no_positions, portfolio_input_facts
+from analytics.calculations.facts import Requirements
+from analytics.calculations.market import Market
 from analytics.calculations.measures import MIN_OBS, Request, Submission
 from analytics.calculations.outputs import Json, Outcome, Unanswerable, warning
+from analytics.calculations.valuation import missing_fx
 from analytics.engine.concentration import concentration
 from analytics.engine.errors import EngineError
 from analytics.engine.leverage import realized_variance

@@ -13,7 +13,8 @@ from datetime import date, datetime
 
 import numpy as np
 
-from analytics.calculations.inputs import Market, Terms
+from analytics.calculations.facts import Terms
+from analytics.calculations.market import Market
 from analytics.calculations.outputs import Json
 from analytics.engine.types import BoolArray, DateArray, FloatArray, IntArray
 

@@ -11,7 +11,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from analytics.calculations import inputs, semiconductor_beta
+from analytics.calculations import semiconductor_beta
+from analytics.calculations.kept_facts import kept_states
 from analytics.calculations.measures import Submission
 from analytics.calculations.registry import MEASURES
 from analytics.calculations.runner import compute_unit
@@ -50,7 +51,7 @@ def unit(client: Client, portfolio: Portfolio, kind: str) -> Unit:
 
 
 def forget() -> None:
-    inputs._kept.clear()
+    kept_states.clear()
     semiconductor_beta._kept.clear()
 
 
@@ -94,5 +95,5 @@ def test_clients_do_not_share_what_was_read(instruments: dict[str, Instrument]) 
         client = market_facts.make_client(slug)
         portfolio = market_facts.make_portfolio(client, instruments, HELD)
         compute_unit(unit(client, portfolio, "semiconductor-beta"))
-    owners = {owner for owner, _ in inputs._kept}
+    owners = {owner for owner, _ in kept_states}
     assert len(owners) >= 2
