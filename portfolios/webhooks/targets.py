@@ -162,7 +162,8 @@ def _lookup(target: Target, patience: float) -> list[str]:
 
     In a thread, since the call itself cannot be ended; so many of them at once at most.
     """
-    if not _resolving.acquire(timeout=patience):
+    places = _resolving
+    if not places.acquire(timeout=patience):
         return []
     found: list[str] = []
     over = threading.Event()
@@ -174,7 +175,7 @@ def _lookup(target: Target, patience: float) -> list[str]:
         except (OSError, UnicodeError):
             found.clear()
         finally:
-            _resolving.release()
+            places.release()
             over.set()
 
     threading.Thread(target=ask, name=f"resolve-{target.host}", daemon=True).start()
