@@ -24,7 +24,7 @@ import numpy as np
 from django.conf import settings
 from django.db import connection
 
-from analytics.engine.types import DateArray, FloatArray, IntArray
+from analytics.engine.types import BoolArray, DateArray, FloatArray, IntArray
 from portfolios.identifiers import is_sandbox
 from portfolios.models import CorporateAction
 
@@ -69,6 +69,12 @@ class PriceBlock:
     @cached_property
     def _columns(self) -> dict[int, int]:
         return {int(pk): column for column, pk in enumerate(self.instruments)}
+
+    @cached_property
+    def present(self) -> BoolArray:
+        """Whether there is a price: sessions by instruments."""
+        here: BoolArray = ~np.isnan(self.levels) | ~np.isnan(self.closes)
+        return here
 
     def column(self, instrument_id: int) -> int | None:
         """Where an instrument's prices are; None where it has none."""

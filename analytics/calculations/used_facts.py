@@ -29,6 +29,7 @@ class RecordingMarket(Market):
         self._rate_days: list[DateArray] = []
         self._terms_used: set[tuple[int, date]] = set()
         self._splits_after: dict[int, date] = {}
+        self._rows_of_days: dict[date, IntArray] = {}
 
     def looked_at(
         self, instrument_ids: Sequence[int], rows: IntArray, currency: str | None
@@ -42,16 +43,21 @@ class RecordingMarket(Market):
     def last_close(self, instrument_id: int) -> tuple[float, date, int] | None:
         found = super().last_close(instrument_id)
         if found is not None:
-            row = self.block.rows_until(found[1]) - 1
-            self._priced[instrument_id].append(np.array([row], dtype=np.int64))
+            self._priced[instrument_id].append(self._row_of(found[1]))
         return found
 
     def last_return(self, instrument_id: int) -> tuple[date, int]:
         found = super().last_return(instrument_id)
-        row = self.block.rows_until(found[0]) - 1
         series = self.series(instrument_id) or instrument_id
-        self._priced[series].append(np.array([row], dtype=np.int64))
+        self._priced[series].append(self._row_of(found[0]))
         return found
+
+    def _row_of(self, session: date) -> IntArray:
+        """One session's row; the same array each time, so that alike is seen at once."""
+        if session not in self._rows_of_days:
+            row = self.block.rows_until(session) - 1
+            self._rows_of_days[session] = np.array([row], dtype=np.int64)
+        return self._rows_of_days[session]
 
     def fx(self, base: str, quote: str) -> FloatArray:
         rates = super().fx(base, quote)
@@ -107,27 +113,30 @@ class RecordingMarket(Market):
 
     def _price_spans(self) -> list[Json]:
         """Spans of sessions, each with the instruments whose prices of all of them were used."""
+        spans_of: dict[tuple[frozenset[int], bytes], list[list[str]]] = {}
         alike: dict[tuple[tuple[str, str], ...], list[int]] = defaultdict(list)
         for pk in sorted(self._priced):
             column = self.block.column(pk)
-            if column is not None:
-                spans = self._spans(self._priced[pk], column)
-                alike[tuple((first, last) for first, last in spans)].append(pk)
+            if column is None:
+                continue
+            there = self.block.present[:, column]
+            # Most of a book is asked for the same rows and has prices on the same sessions.
+            key = (frozenset(map(id, self._priced[pk])), there.tobytes())
+            if key not in spans_of:
+                spans_of[key] = self._spans(self._priced[pk], there)
+            alike[tuple((first, last) for first, last in spans_of[key])].append(pk)
         return [
             {"instruments": pks, "spans": [list(span) for span in spans]}
             for spans, pks in alike.items()
         ]
 
-    def _spans(self, rows: Iterable[IntArray], column: int | None) -> list[list[str]]:
+    def _spans(self, rows: Iterable[IntArray], there: BoolArray | None) -> list[list[str]]:
+        """Stretches of the rows, over the sessions that are there."""
         used = np.zeros(self.block.sessions.size, dtype=np.bool_)
         for part in rows:
             used[part] = True
-        if column is None:
-            there = np.ones_like(used)
-        else:
-            there = ~np.isnan(self.block.levels[:, column]) | ~np.isnan(
-                self.block.closes[:, column]
-            )
+        if there is None:
+            return _runs_of(self.block.sessions, used)
         return _runs_of(self.block.sessions[there], used[there])
 
 
