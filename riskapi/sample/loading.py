@@ -164,8 +164,13 @@ def _latest_price(symbols: Iterable[str]) -> date | None:
 
 def _cast_of_folder(cast: Cast) -> Cast:
     """The cast itself, or, where the folder has other funds, the same roles played by those."""
+    # Invented prices of an earlier start may lie beside the folder's.
     priced = Price.objects.filter(
-        client=None, instrument__client=None, superseded_at=None, close__isnull=False
+        client=None,
+        instrument__client=None,
+        instrument__is_synthetic=False,
+        superseded_at=None,
+        close__isnull=False,
     )
     newest = priced.aggregate(Max("session"))["session__max"]
     listed = Instrument.objects.filter(

@@ -36,12 +36,15 @@ from riskapi.embedded.valkey import Valkey
 
 _READY_SECONDS = 60.0
 _STRANGER = """
+import secrets
+
 from portfolios.models import Client
 from portfolios.services.api_keys import api_key_create
 from portfolios.tenancy import operator_scope
 with operator_scope():
     client, _ = Client.objects.get_or_create(slug="stranger", defaults={"name": "Stranger"})
-    print(api_key_create(client, "flow")[1])
+    # At most two live keys may have one name.
+    print(api_key_create(client, f"flow {secrets.token_hex(4)}")[1])
 """
 
 
