@@ -225,7 +225,9 @@ def test_hedge_effectiveness_is_that_of_the_regression(
 
     assert_allclose(result["hedge_notional"]["value"], notional, rtol=RTOL)
     assert_allclose(regression["slope"]["value"], oracle.params[1], rtol=RTOL)
-    assert_allclose(regression["slope"]["se"], oracle.bse[1], rtol=RTOL)
+    assert_allclose(regression["slope"]["ols_se"], oracle.bse[1], rtol=RTOL)
+    robust = ols(item, hedge, lags=int(4 * (n / 100) ** (2 / 9)))
+    assert_allclose(regression["slope"]["se"], robust.bse[1], rtol=RTOL)
     assert_allclose(regression["r2"], oracle.rsquared, rtol=RTOL)
     assert_allclose(
         result["variance_reduction"]["daily"]["value"],
