@@ -6,11 +6,14 @@ import contextlib
 import os
 from datetime import UTC, datetime
 
-from django.core.wsgi import get_wsgi_application
+import django
+
+from riskapi.api.handler import Handler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "riskapi.settings")
 
-application = get_wsgi_application()
+django.setup(set_prefix=False)
+application = Handler()
 
 
 def warm_up() -> None:

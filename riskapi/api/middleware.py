@@ -16,6 +16,7 @@ from portfolios.correlation import Correlation, correlated
 from portfolios.identifiers import public_id, uuid7
 from portfolios.tenancy import operator_scope
 from riskapi.api.exceptions import STATUS_CODES, problem_parts
+from riskapi.api.handler import is_media_type
 from riskapi.api.problems import CONTENT_TYPE, problem_type
 from riskapi.api.renderers import dumps
 
@@ -120,6 +121,8 @@ def _hostile(request: HttpRequest) -> tuple[str, str] | None:
         request.get_host()
     except DisallowedHost:
         return "unknown-host", "The Host header names no host of this service."
+    if not is_media_type(request.META.get("CONTENT_TYPE", "")):
+        return "bad-header", "Content-Type is a media type, for example application/json."
     query = request.META.get("QUERY_STRING", "")
     if _CREDENTIAL.search(query) or _CREDENTIAL.search(request.path):
         return "credential-in-url", (

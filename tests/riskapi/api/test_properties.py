@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
-from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, transaction
 from hypothesis import HealthCheck, given, settings
 from pytest_django import Settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
+from riskapi.api.handler import Handler
 from tests.callers import Caller
 from tests.sizes import sized
 
@@ -49,7 +49,7 @@ def document(portfolio: str, settings: Settings) -> Iterator[Any]:  # whose requ
     # to that itself, would connect the signals again.
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
-    yield schemathesis.openapi.from_wsgi("/v1/openapi.json", get_wsgi_application())
+    yield schemathesis.openapi.from_wsgi("/v1/openapi.json", Handler())
     for signal in (request_started, request_finished):
         signal.connect(close_old_connections)
 
