@@ -140,6 +140,11 @@ class _Revocation(RevocationEndpoint):
         self.check_params(request, client)
         return request.form["token"]
 
+    def check_params(self, request: _OAuthRequest, client: _OAuthClient) -> None:  # noqa: ARG002  # its signature
+        """A hint of an unknown type is passed over (RFC 7009, section 2.2): the token must die."""
+        if "token" not in request.form:
+            raise InvalidRequestError
+
     def revoke_token(self, token: str, request: _OAuthRequest) -> None:
         client: _OAuthClient = request.client
         with client_scope(client.key.client_id, statement_timeout=STATEMENT_TIMEOUT):

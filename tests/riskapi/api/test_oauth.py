@@ -222,8 +222,15 @@ def test_foreign_and_missing_tokens_are_revoked_alike(
 def test_revoking_asks_for_credentials_and_a_token(application: Application) -> None:
     assert post("/oauth/revoke", "token=x").body["error"] == "invalid_client"
     assert application.send("/oauth/revoke").body["error"] == "invalid_request"
-    answer = application.send("/oauth/revoke", token="x", token_type_hint="id_token")
-    assert answer.body["error"] == "unsupported_token_type"
+
+
+@pytest.mark.parametrize("hint", ["refresh_token", "id_token", "\x00"])
+def test_no_hint_keeps_a_token_alive(application: Application, hint: str) -> None:
+    token = application.token()
+    answer = application.send("/oauth/revoke", token=token, token_type_hint=hint)
+    assert (answer.status, answer.body) == (200, {})
+    caller = application.caller
+    assert caller.get("/v1/me", Authorization=f"Bearer {token}").code == "invalid-api-key"
 
 
 @pytest.mark.parametrize("end", ["revoke", "expire", "deactivate"])
