@@ -37,6 +37,7 @@ from rest_framework.views import APIView
 
 from portfolios.api.exports import FILE_RENDERERS, RowSerializer, chosen_format
 from portfolios.api.limits import MAX_JSON_NODES
+from portfolios.api.listing import point_in_time
 from portfolios.api.preconditions import not_modified, quoted
 from portfolios.api.quotas import quota_fields, refuse_beyond
 from portfolios.api.shaping import SHAPING, Shape, answer_of, shape_asked
@@ -222,7 +223,9 @@ class ApiView(APIView):
         """The answer as asked for, with a tag of its own."""
         if response.status_code != 200 or chosen_format(request) is not None:
             return response  # a file is cut as it is written
-        response.data = shape.applied(response.data, self.key.client if request.auth else None)
+        client = self.key.client if request.auth else None
+        known_at = point_in_time(request).known_at if shape.expand else None
+        response.data = shape.applied(response.data, client, known_at)
         if "ETag" not in response:
             return response
         response.data = _rendered(request, response) or b""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -246,9 +247,9 @@ def _body(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _expansion(client: Client, ids: Collection[str]) -> dict[str, Any]:
+def _expansion(client: Client, ids: Collection[str], known_at: datetime | None) -> dict[str, Any]:
     uids = [uid for one in ids if (uid := parse_public_id(Instrument.ID_PREFIX, one))]
-    rows = instrument_list_for_client(client).filter(uid__in=uids).values(*_COLUMNS)
+    rows = instrument_rows_known(client, known_at).filter(uid__in=uids).values(*_COLUMNS)
     return {body["id"]: body for body in map(_body, rows)}
 
 

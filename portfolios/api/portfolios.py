@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -36,7 +37,6 @@ from portfolios.identifiers import parse_public_id, public_id
 from portfolios.models import Client, Instrument, Portfolio
 from portfolios.selectors.portfolios import (
     portfolio_get_for_client,
-    portfolio_list_for_client,
     portfolio_rows_known,
 )
 from portfolios.services.portfolios import portfolio_create, portfolio_update
@@ -201,9 +201,9 @@ def _row_body(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _expansion(client: Client, ids: Collection[str]) -> dict[str, Any]:
+def _expansion(client: Client, ids: Collection[str], known_at: datetime | None) -> dict[str, Any]:
     uids = [uid for one in ids if (uid := parse_public_id(Portfolio.ID_PREFIX, one))]
-    rows = portfolio_list_for_client(client).filter(pk__in=uids).values(*_COLUMNS)
+    rows = portfolio_rows_known(client, known_at).filter(id__in=uids).values(*_COLUMNS)
     return {body["id"]: body for body in map(_row_body, rows)}
 
 

@@ -16,6 +16,7 @@ import difflib
 import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -45,7 +46,8 @@ class Expansion:
 
     serializer: type[serializers.Serializer[Any]]
     scope: str
-    load: Callable[[Client, Collection[str]], Mapping[str, Any]]
+    load: Callable[[Client, Collection[str], datetime | None], Mapping[str, Any]]
+    """By id, as known then (None: now); what was not on file then is left out."""
 
 
 #: By the `expands` of a reference; the module that answers with an object registers it.
@@ -65,13 +67,14 @@ class Shape:
     row: type[Any]
     is_list: bool
 
-    def applied(self, data: Any, client: Client | None) -> Any:
-        """The answer in this shape; the caller opens the client's scope."""
+    def applied(self, data: Any, client: Client | None, known_at: datetime | None) -> Any:
+        """The answer in this shape, its references as known then; the caller opens the client's
+        scope."""
         data = _opened(data)
         rows = _opened(data["data"]) if self.is_list else data
         for path in sorted(self.expand, key=len):
             assert client is not None  # noqa: S101  # what anyone may read holds no references
-            _expand(rows, path, EXPANSIONS[self.kinds[path]], client)
+            _expand(rows, path, EXPANSIONS[self.kinds[path]], client, known_at)
         for parameter, path in self.guessed:
             _require_reached(rows, path, parameter)
         rows = self.cut(rows)
@@ -386,10 +389,12 @@ def _reaches(value: Any, path: Path, known: set[str], before: Path = ()) -> bool
     return _reaches(value[step], tuple(rest), known, (*before, step))
 
 
-def _expand(rows: Any, path: Path, expansion: Expansion, client: Client) -> None:
+def _expand(
+    rows: Any, path: Path, expansion: Expansion, client: Client, known_at: datetime | None
+) -> None:
     """Put objects in the place of references, in the answer itself."""
     places = list(_places(rows, path))
-    found = expansion.load(client, {_name(holder[key]) for holder, key in places})
+    found = expansion.load(client, {_name(holder[key]) for holder, key in places}, known_at)
     for holder, key in places:
         holder[key] = found.get(_name(holder[key]), holder[key])
 

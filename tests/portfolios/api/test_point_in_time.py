@@ -182,6 +182,28 @@ def test_instrument_is_read_as_it_was_on_file(
     assert caller.get(f"{path}?known_at=2020-01-01T00:00:00Z").code == "not-found"
 
 
+def test_expanded_object_is_the_one_on_file_then(caller: Caller, market: Market) -> None:
+    caller.post("/v1/instruments", {"symbol": "MYCHIP", "kind": "equity", "name": "Old chip"})
+    made = caller.post("/v1/portfolios", {"name": "Old", "benchmark": "MYCHIP"}).body
+    path = f"/v1/portfolios/{made['id']}"
+    then = _moment(caller, "/v1/portfolios")
+    assert caller.patch(path, {"name": "New"}, If_Match="*").status == 200
+    assert caller.patch("/v1/instruments/MYCHIP", {"name": "New chip"}, If_Match="*").status == 200
+    for known_at, name in ((f"&known_at={then}", "Old"), ("", "New")):
+        policy = caller.get(f"{path}/policy?expand=portfolio.benchmark{known_at}").body
+        assert policy["portfolio"]["name"] == name
+        assert policy["portfolio"]["benchmark"]["name"] == f"{name} chip"
+        (row,) = caller.get(f"/v1/portfolios?expand=benchmark{known_at}").body["data"]
+        assert row["benchmark"]["name"] == f"{name} chip"
+
+
+def test_what_was_not_on_file_then_stays_a_reference(caller: Caller, market: Market) -> None:
+    before = _moment(caller, "/v1/portfolios")
+    made = caller.post("/v1/portfolios", {"name": "Old"}).body["id"]
+    answer = caller.get(f"/v1/portfolios/{made}/policy?expand=portfolio&known_at={before}")
+    assert (answer.status, answer.body["portfolio"]) == (200, made)
+
+
 @pytest.mark.parametrize(
     "path",
     ["prices?instrument=NVDA&", "fx-rates?", "corporate-actions?", "portfolios/{}/positions?"],
