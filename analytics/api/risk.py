@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -13,7 +10,7 @@ from rest_framework.response import Response
 from analytics.api.results.parts import Shape, interval, optional_real, real
 from analytics.selectors.risk import METRICS, portfolio_risk, stale_after_sessions
 from portfolios.api.base import ApiView
-from portfolios.api.listing import calendar_date, instant, read_parameters
+from portfolios.api.listing import POINT_IN_TIME, point_in_time, read_parameters
 from portfolios.selectors.calendars import previous_session
 from portfolios.selectors.clock import market_today
 from portfolios.selectors.portfolios import portfolio_get_for_client
@@ -88,29 +85,27 @@ def _names(value: str) -> list[str]:
 
 class PortfolioRiskView(ApiView):
     required_scopes = {"GET": "analyses:read"}
+    parameters = {"GET": POINT_IN_TIME}
 
     @extend_schema(
         operation_id="portfolios_risk",
         parameters=[
-            OpenApiParameter("as_of", OpenApiTypes.DATE, description="Today unless said."),
-            OpenApiParameter("known_at", OpenApiTypes.DATETIME, description="Now unless said."),
-            OpenApiParameter("metrics", str, description="By comma: " + ", ".join(METRICS) + "."),
+            OpenApiParameter("metrics", str, description="By comma: " + ", ".join(METRICS) + ".")
         ],
         responses=PortfolioRiskShape,
     )
     def get(self, request: Request, portfolio_id: str) -> Response:
-        """The latest stored figures of a portfolio, each with its age; nothing is computed."""
-        given = read_parameters(
-            request, {"as_of": calendar_date, "known_at": instant, "metrics": _names}
-        )
+        """The latest stored figures of a portfolio, each with its age; nothing is computed. `as_of`
+        is the last session, `known_at` now, unless said."""
+        given = read_parameters(request, {**POINT_IN_TIME, "metrics": _names})
+        asked = point_in_time(request)
         portfolio = portfolio_get_for_client(self.client, portfolio_id)
-        now = datetime.now(UTC)
-        as_of = given.get("as_of") or previous_session("XNYS", market_today(self.client))
-        limit = stale_after_sessions(portfolio, given.get("known_at"))
+        as_of = asked.as_of or previous_session("XNYS", market_today(self.client))
+        limit = stale_after_sessions(portfolio, asked.known_at)
         metrics = portfolio_risk(
             portfolio,
             as_of=as_of,
-            known_at=given.get("known_at"),
+            known_at=asked.known_at,
             names=given.get("metrics") or list(METRICS),
             stale_after=limit,
         )
@@ -118,7 +113,7 @@ class PortfolioRiskView(ApiView):
             {
                 "portfolio": portfolio.public_id,
                 "as_of": as_of,
-                "known_at": given.get("known_at") or now,
+                "known_at": asked.known_at or asked.now,
                 "stale_after_sessions": limit,
                 "metrics": metrics,
             }

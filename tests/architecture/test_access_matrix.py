@@ -402,6 +402,24 @@ def test_a_key_that_may_only_read_changes_nothing(ours: Side, subtests: pytest.S
             assert _rows_of(ours) == untouched
 
 
+def test_no_read_knows_the_future(ours: Side, subtests: pytest.Subtests) -> None:
+    """Whatever takes `known_at` refuses a time to come, as it cannot be answered again then."""
+    asked = [
+        path
+        for method, path in CELLS
+        if method == "GET"
+        and "known_at" in {p["name"] for p in _operation(method, path).get("parameters", ())}
+    ]
+    assert len(asked) > 10
+    for path in asked:
+        with subtests.test(path):
+            address = _address(ours, "GET", path)
+            address += ("&" if "?" in address else "?") + "known_at=2040-01-01T00:00:00Z"
+            answer = ours.caller.get(address)
+            assert (answer.status, answer.code) == (422, "bad-known-at")
+            assert 422 in map(int, _operation("GET", path)["responses"])
+
+
 def _list_address(side: Side, path: str, parameters: str) -> str:
     address = "/" + re.sub(r"<str:(\w+)>", lambda found: side.names[found[1]], path)
     needed = QUERIES.get(("GET", path), "").format(**side.names)
