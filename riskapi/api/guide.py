@@ -17,7 +17,7 @@ from portfolios.errors import NotFound
 
 PAGES = Path(__file__).resolve().parents[1] / "docs" / "guide"
 #: In the order in which they are read.
-ORDER = ("getting-started", "reading", "sandbox")
+ORDER = ("getting-started", "authentication", "reading", "sandbox")
 
 
 @functools.cache

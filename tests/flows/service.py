@@ -19,7 +19,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -45,6 +45,20 @@ with operator_scope():
     client, _ = Client.objects.get_or_create(slug="stranger", defaults={"name": "Stranger"})
     # At most two live keys may have one name.
     print(api_key_create(client, f"flow {secrets.token_hex(4)}")[1])
+"""
+
+_APPLICATION = """
+import secrets
+
+from portfolios.models import ApiKey, Client
+from portfolios.services.api_keys import api_key_create
+from portfolios.tenancy import operator_scope
+with operator_scope():
+    client = Client.objects.get(api_keys__key_id="{key_id}")
+    key, secret = api_key_create(
+        client, f"flow {secrets.token_hex(4)}", {scopes}, kind=ApiKey.Kind.OAUTH
+    )
+    print(key.key_id, secret)
 """
 
 
@@ -217,6 +231,13 @@ class Service:
         """The key of a client that has nothing."""
         made = self.manage("shell", "--no-imports", "-c", _STRANGER)
         return made.strip()
+
+    def oauth_client(self, key: str, scopes: Sequence[str]) -> tuple[str, str]:
+        """Id and secret of a new OAuth 2.0 client of a key's institution."""
+        code = _APPLICATION.replace("{key_id}", key.split("_")[2])
+        made = self.manage("shell", "--no-imports", "-c", code.replace("{scopes}", repr([*scopes])))
+        client_id, secret = made.split()
+        return client_id, secret
 
     def status_of_upload(
         self, path: str, n_bytes: int, api: Api, headers: Mapping[str, str]

@@ -15,21 +15,10 @@ import pytest
 from riskapi.embedded.supervisor import LOCAL
 from tests.flows.service import Api, Service
 
-_APPLICATION = """
-from portfolios.models import ApiKey, Client
-from portfolios.services.api_keys import api_key_create
-from portfolios.tenancy import operator_scope
-with operator_scope():
-    client, _ = Client.objects.get_or_create(slug="stranger", defaults={"name": "Stranger"})
-    key, secret = api_key_create(client, "app", ["portfolios:read"], kind=ApiKey.Kind.OAUTH)
-    print(key.key_id, secret)
-"""
-
 
 @pytest.fixture(scope="module")
 def credentials(service: Service) -> tuple[str, str]:
-    made = service.manage("shell", "--no-imports", "-c", _APPLICATION).split()
-    return made[0], made[1]
+    return service.oauth_client(service.stranger_key(), ["portfolios:read"])
 
 
 def ask(service: Service, path: str, credentials: tuple[str, str], **form: str) -> Any:

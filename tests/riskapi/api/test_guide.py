@@ -1,0 +1,63 @@
+"""Tables, figures and links of the guide that no command of it shows are so."""
+
+from __future__ import annotations
+
+import re
+
+from django.urls import resolve
+
+from portfolios.services.access_tokens import LIFETIME
+from portfolios.services.api_keys import SCOPE_TEXTS
+from portfolios.services.quotas import OPEN_RUNS, REQUESTS, RUNS, WINDOW_SECONDS
+from riskapi.api.guide import ORDER, PAGES, guide_pages
+from riskapi.api.problems import PROBLEMS
+from tests.architecture.sources import ROOT
+
+
+def page(name: str) -> str:
+    return (PAGES / f"{name}.md").read_text()
+
+
+def rows(name: str) -> set[str]:
+    """The lines of a page's tables."""
+    return {line for line in page(name).splitlines() if line.startswith("| ")}
+
+
+def default_of(setting: str) -> str:
+    [figure] = re.findall(rf'"{setting}", default=(\d+)', (ROOT / "riskapi/env.py").read_text())
+    return str(figure)
+
+
+def test_every_page_is_in_the_order() -> None:
+    assert {path.stem for path in PAGES.glob("*.md")} == set(ORDER)
+
+
+def test_links_lead_somewhere() -> None:
+    for name, text in guide_pages().items():
+        for address in re.findall(r"\]\((/[^)#]*)", text):
+            resolve(address)
+            room, _, last = address.removeprefix("/v1/").partition("/")
+            assert room != "errors" or not last or last in PROBLEMS, (name, address)
+            assert room != "guide" or not last or last in ORDER, (name, address)
+
+
+def test_every_scope_is_in_the_table() -> None:
+    described = {f"| `{scope}` | {text} |" for scope, text in SCOPE_TEXTS.items()}
+    assert described <= rows("authentication")
+
+
+def test_the_limits_are_those_described() -> None:
+    requests, runs, open_runs = (
+        default_of(f"RISK_{name}")
+        for name in ("REQUESTS_PER_MINUTE", "RUNS_PER_MINUTE", "MAX_OPEN_RUNS")
+    )
+    window = f"in {WINDOW_SECONDS} seconds"
+    assert rows("authentication") >= {
+        f"| Requests | {requests} {window} | `{REQUESTS}` |",
+        f"| Requests for analyses | {runs} {window} | `{RUNS}` |",
+        f"| Open runs (queued or running) | {open_runs} | `{OPEN_RUNS}` |",
+    }
+    assert f"opens for {LIFETIME.seconds // 60} minutes" in page("authentication").replace(
+        "\n", " "
+    )
+    assert f"{default_of('RISK_AUTH_FAILURES_PER_MINUTE')} bad keys" in page("authentication")
