@@ -149,8 +149,8 @@ class PolicyView(ApiView):
         responses={202: PolicySerializer},
     )
     def patch(self, request: Request, portfolio_id: str) -> Response:
-        """Propose a change; it takes effect once another key approves it. Null takes a member
-        out."""
+        """Propose a change; it takes effect once somebody else approves it, with a key or OAuth
+        client of another name. Null takes a member out."""
         refuse_unknown(request, ())
         portfolio = portfolio_get_for_client(self.client, portfolio_id, for_update=True)
         current = portfolio.policy
@@ -162,7 +162,7 @@ class PolicyView(ApiView):
             client=self.client,
             portfolio=portfolio,
             changes=sent.validated_data,
-            actor=self.actor,
+            key=self.key,
             request_id=self.request_id,
         )
         return _answer(portfolio, pending, status=202)
@@ -181,7 +181,7 @@ class _PolicyDecisionView(ApiView):
             portfolio=portfolio,
             version=sent.validated_data["version"],
             approve=self.approve,
-            actor=self.actor,
+            key=self.key,
             request_id=self.request_id,
         )
         return _answer(portfolio, None)
@@ -197,7 +197,8 @@ class PolicyApproveView(_PolicyDecisionView):
         responses=PolicySerializer,
     )
     def post(self, request: Request, portfolio_id: str) -> Response:
-        """Approve the pending policy; by another key than the one that proposed it."""
+        """Approve the pending policy, with a key or OAuth client of another name than the one that
+        proposed it: those of one name are one holder's."""
         return super().post(request, portfolio_id)
 
 

@@ -73,7 +73,11 @@ class ApiKey(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="api_keys")
-    name = models.CharField(max_length=100)
+    name = models.CharField(
+        max_length=100,
+        help_text="Who holds it. All keys and OAuth clients of a holder take the same name: where"
+        " two people are asked for, they are told apart by it.",
+    )
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.API_KEY)
     key_id = models.CharField(max_length=8, unique=True, editable=False)
     secret_hmac = models.BinaryField(max_length=32, editable=False)
@@ -98,6 +102,11 @@ class ApiKey(models.Model):
     def actor(self) -> str:
         """Who the audit names."""
         return f"{'oauth' if self.kind == self.Kind.OAUTH else 'key'}:{self.key_id}"
+
+    @property
+    def holder(self) -> str:
+        """Who holds it: keys and OAuth 2.0 clients of one name are in the same hands."""
+        return " ".join(self.name.split()).casefold()
 
 
 class AccessToken(models.Model):

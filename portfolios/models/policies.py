@@ -30,8 +30,12 @@ class Policy(models.Model):
     settings = models.JSONField(default=dict, help_text="Members that are set, beside benchmark.")
     state = models.CharField(max_length=16, choices=State, default=State.PENDING)
     created_by = models.CharField(max_length=100)
+    created_by_holder = models.CharField(
+        max_length=300, help_text="Who held the key then: see `ApiKey.holder`."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     decided_by = models.CharField(max_length=100, null=True, blank=True)  # noqa: DJ001  # null: open
+    decided_by_holder = models.CharField(max_length=300, null=True, blank=True)  # noqa: DJ001  # likewise
     decided_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -46,17 +50,23 @@ class Policy(models.Model):
             ),
             models.CheckConstraint(
                 condition=models.Q(
-                    state="pending_approval", decided_by__isnull=True, decided_at__isnull=True
+                    state="pending_approval",
+                    decided_by__isnull=True,
+                    decided_by_holder__isnull=True,
+                    decided_at__isnull=True,
                 )
                 | models.Q(
                     ~models.Q(state="pending_approval"),
                     decided_by__isnull=False,
+                    decided_by_holder__isnull=False,
                     decided_at__isnull=False,
                 ),
                 name="policy_decided_by_someone",
             ),
             models.CheckConstraint(
-                condition=~models.Q(state="approved", decided_by=models.F("created_by")),
+                condition=~models.Q(
+                    state="approved", decided_by_holder=models.F("created_by_holder")
+                ),
                 name="policy_two_people",
             ),
         )

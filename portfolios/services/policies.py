@@ -1,4 +1,8 @@
-"""Policies: a version is proposed by one key and takes effect when another approves it."""
+"""Policies: a version is proposed by one holder of keys and takes effect when another approves it.
+
+Keys and OAuth 2.0 clients of one name are one holder's (`ApiKey.holder`), so neither the key that
+replaces another nor the client beside a key is a second pair of eyes.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from django.db import connection
 from django.db.models import Max
 
 from portfolios.errors import Conflict, Refused
-from portfolios.models import Client, Policy, Portfolio
+from portfolios.models import ApiKey, Client, Policy, Portfolio
 from portfolios.selectors.instruments import instrument_resolve
 from portfolios.selectors.policies import policy_list, policy_pending
 from portfolios.services.audit import audit_record
@@ -20,7 +24,7 @@ def policy_propose(
     client: Client,
     portfolio: Portfolio,
     changes: Mapping[str, Any],
-    actor: str,
+    key: ApiKey,
     request_id: str = "",
 ) -> Policy:
     """A new version, the approved one with these changes; a None takes a member out.
@@ -56,17 +60,18 @@ def policy_propose(
         version=last + 1,
         benchmark=benchmark,
         settings={name: value for name, value in settings.items() if value not in (None, {})},
-        created_by=actor,
+        created_by=key.actor,
+        created_by_holder=key.holder,
     )
     proposed.refresh_from_db(fields=["created_at"])
-    _audit(proposed, "policy.propose", actor, request_id)
+    _audit(proposed, "policy.propose", key.actor, request_id)
     return proposed
 
 
 def policy_decide(
-    *, portfolio: Portfolio, version: int, approve: bool, actor: str, request_id: str = ""
+    *, portfolio: Portfolio, version: int, approve: bool, key: ApiKey, request_id: str = ""
 ) -> Policy:
-    """Approve or reject the pending version; who proposed it may reject it alone.
+    """Approve or reject the pending version; who proposed it may only reject it.
 
     The caller has locked the portfolio's row.
     """
@@ -77,21 +82,22 @@ def policy_decide(
             code="policy-not-pending",
             context={"pending_version": pending.version if pending else None},
         )
-    if approve and pending.created_by == actor:
+    if approve and pending.created_by_holder == key.holder:
         raise Refused(
-            "Whoever proposed a policy does not approve it: use the key of somebody else.",
+            f"Version {version} was proposed with a key or OAuth client named {key.name!r}, as"
+            " yours is: one of another name, so of another holder, approves it.",
             code="second-person-required",
         )
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         pending.decided_at = cursor.fetchone()[0]
-    pending.decided_by = actor
+    pending.decided_by, pending.decided_by_holder = key.actor, key.holder
     pending.state = Policy.State.APPROVED if approve else Policy.State.REJECTED
-    pending.save(update_fields=["state", "decided_by", "decided_at"])
+    pending.save(update_fields=["state", "decided_by", "decided_by_holder", "decided_at"])
     if approve:
         Portfolio.objects.filter(pk=portfolio.pk).update(policy=pending)
         portfolio.policy = pending
-    _audit(pending, "policy.approve" if approve else "policy.reject", actor, request_id)
+    _audit(pending, "policy.approve" if approve else "policy.reject", key.actor, request_id)
     return pending
 
 

@@ -127,7 +127,7 @@ _TYPES = (
     ProblemType("bad-known-at", 422, "known_at in the future", "Leave it out for now, or name a time that has been."),
     ProblemType("policy-pending", 409, "A change waits for approval", "Approve or reject `pending_version` before proposing another."),
     ProblemType("policy-not-pending", 409, "Not waiting for approval", "Read the policy: its `pending` says which version waits, if any."),
-    ProblemType("second-person-required", 403, "A second person is required", "Approve with the key of somebody else than the one that proposed the change."),
+    ProblemType("second-person-required", 403, "A second person is required", "Approve with a key or OAuth client of another name than the one that proposed the change: those of one name are one holder's."),
     ProblemType("method-not-served", 422, "Method version not served", "Take the suggestion; a policy pinned to a former version needs a new approval."),
     ProblemType("unknown-policy", 422, "Unknown policy", "Take one of the suggestions."),
     ProblemType("not-a-leveraged-fund", 422, "Not a leveraged fund", "Name a fund with leverage terms, or record its terms."),

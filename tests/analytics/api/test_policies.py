@@ -9,7 +9,9 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from analytics.models import Unit
-from portfolios.models import AuditEvent, Instrument, Policy, Portfolio
+from portfolios.models import ApiKey, AuditEvent, Instrument, Policy, Portfolio
+from portfolios.services.access_tokens import access_token_create
+from portfolios.services.api_keys import api_key_create
 from portfolios.tenancy import client_scope, operator_scope
 from tests.callers import Answer, Caller, caller_create
 
@@ -80,6 +82,25 @@ def test_change_waits_until_another_key_approves_it(
     with client_scope(caller.client.id):
         actions = AuditEvent.objects.filter(action__startswith="policy.").order_by("id")
         assert [event.action for event in actions] == ["policy.propose", "policy.approve"]
+
+
+@pytest.mark.parametrize("kind", ApiKey.Kind.values)
+@pytest.mark.parametrize("name", ["test", " Test "])
+def test_further_key_of_the_holder_is_no_second_person(
+    caller: Caller, checker: Caller, path: str, kind: str, name: str
+) -> None:
+    """Neither the key to change over to nor an OAuth client of the name."""
+    _propose(caller, path, CHANGE)
+    with operator_scope():
+        key, text = api_key_create(caller.client, name, kind=kind)
+        if kind == ApiKey.Kind.OAUTH:
+            text = access_token_create(key, key.scopes)[1]
+    second = Caller(caller.client, key, text)
+    answer = _decide(second, path, 1)
+    assert (answer.status, answer.code) == (403, "second-person-required")
+    assert "of another name" in answer.body["detail"]
+    assert caller.get(path).body["pending"]["version"] == 1
+    assert _decide(second, path, 1, "reject").status == 200
 
 
 def test_change_builds_on_the_approved_one(caller: Caller, checker: Caller, path: str) -> None:
@@ -171,7 +192,8 @@ def test_database_itself_asks_for_two_people(
     ):
         Policy.objects.create(
             client=caller.client, portfolio=portfolio, version=1, state="approved",
-            created_by="key:a", decided_by="key:a", decided_at=Now(),
+            created_by="key:a", created_by_holder="risk desk",
+            decided_by="oauth:b", decided_by_holder="risk desk", decided_at=Now(),
         )  # fmt: skip
 
 

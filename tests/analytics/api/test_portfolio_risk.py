@@ -158,7 +158,8 @@ def test_the_policy_says_from_when_on_a_figure_is_stale(
     with client_scope(caller.client.pk):
         portfolio.policy = Policy.objects.create(
             client=caller.client, portfolio=portfolio, version=1, state="approved",
-            settings={"max_price_age_sessions": 5}, created_by="one", decided_by="two",
+            settings={"max_price_age_sessions": 5}, created_by="key:1",
+            created_by_holder="one", decided_by="key:2", decided_by_holder="two",
             decided_at=datetime.now(UTC),
         )  # fmt: skip
         portfolio.save()
