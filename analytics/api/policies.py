@@ -146,11 +146,12 @@ class PolicyView(ApiView):
         operation_id="policies_update",
         examples=[UPDATE],
         request=PolicyUpdateRequestSerializer,
-        responses={202: PolicySerializer},
+        responses={200: PolicySerializer, 202: PolicySerializer},
     )
     def patch(self, request: Request, portfolio_id: str) -> Response:
         """Propose a change; it takes effect once somebody else approves it, with a key or OAuth
-        client of another name. Null takes a member out."""
+        client of another name. Null takes a member out. What changes nothing is answered
+        200 and makes no version."""
         refuse_unknown(request, ())
         portfolio = portfolio_get_for_client(self.client, portfolio_id, for_update=True)
         current = portfolio.policy
@@ -165,7 +166,7 @@ class PolicyView(ApiView):
             key=self.key,
             request_id=self.request_id,
         )
-        return _answer(portfolio, pending, status=202)
+        return _answer(portfolio, pending, status=202 if pending else 200)
 
 
 class _PolicyDecisionView(ApiView):

@@ -26,8 +26,9 @@ def policy_propose(
     changes: Mapping[str, Any],
     key: ApiKey,
     request_id: str = "",
-) -> Policy:
-    """A new version, the approved one with these changes; a None takes a member out.
+) -> Policy | None:
+    """A new version, the approved one with these changes; a None takes a member out. None is made
+    where nothing would be different: there is nothing for a second person to approve.
 
     The caller has locked the portfolio's row.
     """
@@ -53,13 +54,18 @@ def policy_propose(
             settings[name] = {k: v for k, v in inner.items() if v is not None}
         else:
             settings[name] = value
+    settings = {name: value for name, value in settings.items() if value not in (None, {})}
+    if benchmark == (current.benchmark if current else None) and settings == (
+        current.settings if current else {}
+    ):
+        return None
     last = policy_list(portfolio).aggregate(last=Max("version"))["last"] or 0
     proposed = Policy.objects.create(
         client=client,
         portfolio=portfolio,
         version=last + 1,
         benchmark=benchmark,
-        settings={name: value for name, value in settings.items() if value not in (None, {})},
+        settings=settings,
         created_by=key.actor,
         created_by_holder=key.holder,
     )

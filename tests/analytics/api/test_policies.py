@@ -113,6 +113,34 @@ def test_change_builds_on_the_approved_one(caller: Caller, checker: Caller, path
     assert [(row["version"], row["window"]) for row in versions] == [(2, None), (1, 120)]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"thresholds": {}},
+        {"window": None},
+        {"benchmark": "NYSESEMI", "on_stale": "warn", "thresholds": {"coverage_band": 0.05}},
+    ],
+)
+def test_change_of_nothing_makes_no_version(
+    caller: Caller, checker: Caller, path: str, change: Any
+) -> None:
+    _approved(caller, checker, path, {name: CHANGE[name] for name in CHANGE if name != "window"})
+    before = caller.get(path)
+    answer = _propose(caller, path, change)
+    assert (answer.status, answer.body["pending"]) == (200, None)
+    assert answer.headers["ETag"] == before.headers["ETag"]
+    assert answer.body == before.body
+    assert len(caller.get(f"{path}/versions").body["data"]) == 1
+    with client_scope(caller.client.id):
+        assert AuditEvent.objects.filter(action="policy.propose").count() == 1
+
+
+def test_change_of_nothing_where_nothing_was_approved(caller: Caller, path: str) -> None:
+    answer = _propose(caller, path, {"window": None, "benchmark": None})
+    assert (answer.status, answer.body["version"], answer.body["pending"]) == (200, 0, None)
+
+
 def test_rejected_change_leaves_the_policy_and_makes_room(
     caller: Caller, checker: Caller, path: str
 ) -> None:
