@@ -141,6 +141,8 @@ class ApiView(APIView):
         except Exception as error:  # noqa: BLE001  # the handler re-raises what it does not know
             response = self.handle_exception(error)
         self.response = self.finalize_response(drf_request, response, *args, **kwargs)
+        # The 304 and the refusal too: what a cache keeps of either is for the same question alone.
+        self.response["Vary"] = "Accept, Authorization" if self.authentication_classes else "Accept"
         self._say_of_client(drf_request, self.response)
         return self.response
 

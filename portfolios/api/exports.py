@@ -110,7 +110,6 @@ def file_response(
         headers={
             "Content-Disposition": f'attachment; filename="{name}.{form.name}"',
             "Content-Length": str(file.seek(0, io.SEEK_END)),
-            "Vary": "Accept",
         },
     )
 

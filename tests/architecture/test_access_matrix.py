@@ -247,6 +247,7 @@ def test_the_owner_gets_at_its_own(wall: str, ours: Side, subtests: pytest.Subte
 
             expected = OWNERS.get((method, path), range(200, 300))
             assert answer.status in expected, (answer.status, answer.content[:500])
+            assert answer.headers["Vary"] == "Accept, Authorization"
             assert MARK not in answer.content.decode()
 
 

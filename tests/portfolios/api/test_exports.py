@@ -45,6 +45,29 @@ def rows_of(answer: Answer, form: str) -> list[dict[str, Any]]:
     return list(table.to_pylist())
 
 
+def test_no_cache_answers_in_one_form_what_was_asked_in_another(
+    caller: Caller, market: Market
+) -> None:
+    book = caller.post("/v1/portfolios", {"name": "Semis"}).body["id"]
+    path = f"/v1/portfolios/{book}/positions"
+    positions = [{"instrument": "NVDA", "quantity": "1"}]
+    assert caller.put(f"{path}?as_of=2026-11-20", {"positions": positions}).status == 201
+    whole = caller.get(path)
+    seen = {"If_None_Match": whole.headers["ETag"]}
+    part, file = caller.get(f"{path}?fields=positions", **seen), caller.get(path, Accept="text/csv")
+    again = caller.get(path, Accept="text/csv", **seen)
+    assert (part.status, again.status, again.content) == (200, 200, file.content)
+    assert "ETag" not in file.headers
+    unchanged = caller.get(path, **seen)
+    assert unchanged.status == 304
+    refused = caller.get(f"{path}?format=xml")
+    anybody = caller.send("GET", path, Authorization="")
+    for answer in (whole, part, file, again, unchanged, refused, anybody):
+        assert answer.headers["Vary"] == "Accept, Authorization", answer.status
+    for kind in ("application/json", "text/html"):
+        assert caller.get("/v1/errors", Accept=kind).headers["Vary"] == "Accept"
+
+
 @pytest.mark.parametrize("form", TYPES)
 @pytest.mark.parametrize("by_header", [True, False])
 def test_every_format_has_the_rows_of_the_list(rates: Caller, form: str, by_header: bool) -> None:
