@@ -42,7 +42,7 @@ _FETCHED = 2_000
 _SALT = "riskapi.cursor"
 _PAGING = ("limit", "cursor", "count", "sort")
 #: What may differ from page to page.
-_ON_ANY_PAGE = ("cursor", "limit", "count", "fields", "omit", "expand")
+_ON_ANY_PAGE = ("cursor", "limit", "count", "fields", "omit", "expand", "format")
 #: How far the clocks of two servers may differ.
 _CLOCKS_APART = timedelta(minutes=1)
 _SUFFIXES = ("gte", "lte", "gt", "lt")

@@ -148,6 +148,15 @@ def test_format_decides_over_accept_and_json_is_one(rates: Caller) -> None:
     assert rows_of(rates.get("/v1/fx-rates?format=csv", Accept="application/json"), "csv")
 
 
+def test_cursor_holds_whether_json_is_named_or_not(rates: Caller) -> None:
+    for first, rest in (("", "&format=json"), ("&format=json", "")):
+        page = rates.get(f"/v1/fx-rates?limit=2{first}").body
+        following = rates.get(f"/v1/fx-rates?limit=2&cursor={page['next_cursor']}{rest}")
+        assert (following.status, len(following.body["data"])) == (200, 1)
+    answer = rates.get(f"/v1/fx-rates?cursor={page['next_cursor']}", Accept="text/csv")
+    assert (answer.status, answer.code) == (400, "bad-parameter"), "a file is the whole list"
+
+
 @pytest.mark.parametrize(
     ("path", "accept", "status", "code"),
     [
