@@ -45,7 +45,6 @@ from portfolios.errors import InvalidRequest
 from portfolios.models import ApiKey, Client
 from portfolios.selectors.clock import SANDBOX_NOW_TEXT
 from portfolios.services.idempotency import idempotency_replay, idempotency_store, is_valid_key
-from portfolios.services.quotas import quota_return
 from portfolios.tenancy import client_scope
 from portfolios.webhooks.signing import seal, unseal
 
@@ -159,8 +158,6 @@ class ApiView(APIView):
             return
         if quota.client.is_sandbox:
             response["Sandbox-Now"] = SANDBOX_NOW_TEXT
-        if response.status_code == 304:
-            quota = quota_return(quota)  # what the caller has already is free
         for name, value in quota_fields(quota).items():
             response[name] = value
 
