@@ -38,8 +38,9 @@ def every_view_declares_its_scopes(**kwargs: Any) -> list[CheckMessage]:  # noqa
         ]
         found += [
             Error(f"{view.__name__} ({route}) needs the unknown scope {scope}", id="riskapi.E002")
-            for scope in declared.values()
-            if scope is not None and scope not in SCOPES
+            for scopes in declared.values()
+            for scope in (scopes or "").split()
+            if scope not in SCOPES
         ]
     return found
 

@@ -188,7 +188,8 @@ class RunUnitView(ApiView):
 
 
 class RunInputListView(ApiView):
-    required_scopes = {"GET": "analyses:read"}
+    #: The facts themselves, so the scopes that reading them elsewhere needs.
+    required_scopes = {"GET": "analyses:read portfolios:read prices:read"}
     listing = Listing(
         filters={
             "unit": Filter("unit"),
@@ -213,7 +214,8 @@ class RunInputListView(ApiView):
     )
     def get(self, request: Request, run_id: str) -> Response:
         """Every row that the units with a result used, as it was known when the run was accepted:
-        positions, prices, rates, terms, corporate actions and quotes, each with its source."""
+        positions, prices, rates, terms, corporate actions and quotes, each with its source. They
+        need the scopes that reading them by themselves needs."""
         run = run_get_for_client(self.client, run_id)
         rows = run_input_list(run).values(
             "key", "unit", "kind", "date", "series", "own", "source", "recorded_at",

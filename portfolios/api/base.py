@@ -2,8 +2,9 @@
 
 A view declares, as plain class attributes:
 
-`required_scopes`      {"GET": "portfolios:read", ...}; None: any valid key. Every method handled
-                       must be named, or the system check `riskapi.E001` fails the start.
+`required_scopes`      {"GET": "portfolios:read", ...}, several by spaces; None: any valid key.
+                       Every method handled must be named, or the system check `riskapi.E001`
+                       fails the start.
 `idempotency_required` POST and PATCH must carry an `Idempotency-Key` (all may).
 `answers_secret`       the answer holds a secret: where it is kept for repetition, it is sealed.
 `max_json_nodes`       how many values a body may hold.

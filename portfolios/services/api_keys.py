@@ -20,12 +20,12 @@ from portfolios.services.credentials import (
 )
 
 SCOPE_TEXTS = {
-    "portfolios:read": "Read portfolios and their positions.",
-    "portfolios:write": "Make and change portfolios, record positions.",
-    "prices:read": "Read instruments, prices, rates, corporate actions and imports.",
-    "prices:write": "Record instruments, prices and terms, upload files.",
+    "portfolios:read": "Read portfolios, their positions, and instruments.",
+    "portfolios:write": "Make and change portfolios and instruments, record positions.",
+    "prices:read": "Read prices, rates, corporate actions and imports.",
+    "prices:write": "Record prices, rates and corporate actions, upload files.",
     "analyses:run": "Ask for analyses, cancel runs.",
-    "analyses:read": "Read runs and results.",
+    "analyses:read": "Read runs and results, which tell exposures.",
     "reports:read": "Read reports.",
     "webhooks:manage": "Manage webhook endpoints, read deliveries and events.",
     "audit:read": "Read who did what.",

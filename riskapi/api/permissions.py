@@ -17,14 +17,14 @@ class InsufficientScope(PermissionDenied):
 
     default_code = "insufficient-scope"
 
-    def __init__(self, scope: str) -> None:
-        super().__init__(f"This needs a key with the scope {scope}.")
-        self.context = {"required_scope": scope}
-        self.auth_header = f'Bearer realm="riskapi", error="insufficient_scope", scope="{scope}"'
+    def __init__(self, missing: str, required: str) -> None:
+        super().__init__(f"This needs a key with the scope {missing}.")
+        self.context = {"required_scope": missing}
+        self.auth_header = f'Bearer realm="riskapi", error="insufficient_scope", scope="{required}"'
 
 
 class HasScope(BasePermission):
-    """The key carries the scope that the view declares for the method; no declaration, no entry."""
+    """The key carries the scopes that the view declares for the method; none declared, no entry."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         key = request.auth
@@ -35,7 +35,8 @@ class HasScope(BasePermission):
             return True  # answered by 204 or 405
         if method not in view.required_scopes:
             raise ImproperlyConfigured(f"{type(view).__name__} declares no scope for {method}")
-        scope = view.required_scopes[method]
-        if scope is not None and scope not in key.scopes:
-            raise InsufficientScope(scope)
+        required = view.required_scopes[method] or ""
+        for scope in required.split():
+            if scope not in key.scopes:
+                raise InsufficientScope(scope, required)
         return True

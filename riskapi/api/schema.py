@@ -62,8 +62,8 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         ]
 
     def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
-        scope = auto_schema.view.required_scopes.get(auto_schema.method)
-        return [{"apiKey": []}, {"oauth2": [scope] if scope else []}]
+        scopes = auto_schema.view.required_scopes.get(auto_schema.method) or ""
+        return [{"apiKey": []}, {"oauth2": scopes.split()}]
 
 
 class PortfolioRefExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
@@ -249,7 +249,8 @@ class ProblemAutoSchema(AutoSchema):
         if (row := self._file_row()) is not None:
             columns = ", ".join(f"`{column.name}`" for column in columns_of(row))
             text = f"{text}\n\n{_AS_FILE} Columns: {columns}."
-        return f"{text}\n\nScope: `{scope}`." if scope else text
+        scopes = ", ".join(f"`{name}`" for name in (scope or "").split())
+        return f"{text}\n\nScope: {scopes}." if scopes else text
 
     def get_tags(self) -> list[str]:
         # `/instruments:resolve` belongs to the instruments.

@@ -209,4 +209,11 @@ def test_outsider_and_key_without_the_scope_are_refused(
     assert caller_create("omega").get(f"{run}/inputs").code == "not-found"
     reader = caller.with_key(scopes=["portfolios:read"])
     assert reader.get(f"{run}/inputs").code == "insufficient-scope"
+    needed = ["analyses:read", "portfolios:read", "prices:read"]
+    for missing in needed:
+        reader = caller.with_key(scopes=[scope for scope in needed if scope != missing])
+        for form in ("json", "csv"):
+            answer = reader.get(f"{run}/inputs?format={form}")
+            assert (answer.status, answer.body["required_scope"]) == (403, missing)
+    assert caller.with_key(scopes=needed).get(f"{run}/inputs").status == 200
     assert RunInput.objects.count() == 0, "nobody's rows are seen outside of a scope"

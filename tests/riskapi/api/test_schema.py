@@ -38,7 +38,7 @@ def test_each_secured_operation_names_its_scope_and_refusals(operations: Operati
     for (method, route), operation in operations.items():
         answers = operation["responses"]
         scope = operation.get("x-required-scope")
-        secured = [{"apiKey": []}, {"oauth2": [scope] if scope else []}]
+        secured = [{"apiKey": []}, {"oauth2": (scope or "").split()}]
         is_public = "/errors" in route or route.startswith("/oauth/")
         assert is_public or operation.get("security") == secured, (method, route)
         assert {"400", "404", "405", "406", "500", "503"} <= answers.keys(), (method, route)
@@ -86,6 +86,8 @@ def test_writing_operations_take_an_idempotency_key(operations: Operations) -> N
 def test_scope_is_written_where_people_read(operations: Operations) -> None:
     operation = operations["PUT", "/v1/portfolios/{portfolio_id}/positions"]
     assert operation["x-required-scope"] == "portfolios:write"
+    several = next(o for o in operations.values() if o["operationId"] == "runs_inputs")
+    assert several["description"].endswith("`analyses:read`, `portfolios:read`, `prices:read`.")
     assert "Scope: `portfolios:write`." in operation["description"]
 
 
