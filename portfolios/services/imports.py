@@ -286,7 +286,8 @@ def _apply(
         imported.instrument_symbol = feed_writers.instrument_symbol(verdict)
     imported.rows_in = verdict.rows_in
     imported.rows_accepted = accepted
-    imported.rows_rejected = verdict.rows_in - accepted
+    # Both as counted, not one from the other: what does not add up is a row lost on the way.
+    imported.rows_rejected = verdict.rows_in if refused else verdict.rows_rejected
     imported.rows_changed = changed
     imported.notes = [{"code": note.code, "message": note.message} for note in verdict.notes]
     imported.content = None

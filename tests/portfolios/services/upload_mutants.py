@@ -1,7 +1,8 @@
 """Files of clients, damaged in every way: forty seeds, and what mutates them.
 
 Every kind that a client may send in every format. `attack` sends one through the API and has a
-worker's function do it; what it says is checked by the caller.
+worker's function do it; what it says is checked by the caller. The rows of a file are counted here
+too, so that none can be lost between the reader and the verdict.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import gzip
 import io
 import json
 import random
+import re
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -316,6 +319,27 @@ def world() -> Caller:
     return caller
 
 
+def rows_of(content: bytes) -> int | None:
+    """Rows of a file, counted without the reader; None where it cannot be told.
+
+    That are the lines that are not blank but for a CSV's header, the elements of an array, and what
+    a Parquet file says of itself.
+    """
+    try:
+        plain = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+        if plain.startswith((b"\xff\xfe", b"\xfe\xff")):
+            plain = plain.decode("utf-16").encode()
+        text = plain.removeprefix(b"\xef\xbb\xbf")
+        if text.lstrip().startswith(b"["):
+            return len(json.loads(text))
+        if text.startswith(b"PAR1"):
+            return int(pq.read_metadata(io.BytesIO(text)).num_rows)
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error, pa.ArrowException):
+        return None
+    lines = [line for line in re.split(rb"\r\n|\n|\r", text.rstrip(b"\x1a")) if line.strip()]
+    return len(lines) - (not text.lstrip().startswith(b"{"))
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of one upload."""
@@ -337,14 +361,18 @@ def attack(caller: Caller, number: int, content: bytes, options: Mapping[str, st
             Idempotency_Key=f"mutant-{number}",
         )
         try:
-            problem, status = _checked(caller, sent)
+            problem, status = _checked(caller, sent, rows_of(content))
         except Exception as error:  # noqa: BLE001  # the finding
             problem, status = f"{type(error).__name__}: {str(error)[:300]}", "raised"
         transaction.set_rollback(True)
     return Outcome(problem, status, time.monotonic() - began)
 
 
-def _checked(caller: Caller, sent: Answer) -> tuple[str, str]:
+#: Lines above or below the header that are no rows, which the import says.
+_LINES_SKIPPED = {"preamble", "second-header-row"}
+
+
+def _checked(caller: Caller, sent: Answer, rows_in: int | None) -> tuple[str, str]:
     if sent.status != 202:
         is_refusal = 400 <= sent.status < 500 and sent.status != 429 and bool(sent.code)
         return ("" if is_refusal else f"answered {sent.status}"), sent.code
@@ -362,6 +390,13 @@ def _checked(caller: Caller, sent: Answer) -> tuple[str, str]:
         return f"ended as {status}", status
     if rows["in"] != rows["accepted"] + rows["rejected"]:
         return f"rows do not reconcile: {rows}", status
+    skips = _LINES_SKIPPED & {note["code"] for note in body["notes"]}
+    if status == "done" and not skips and rows_in not in (None, rows["in"]):
+        return f"{rows_in} rows were sent: {rows}", status
+    if rows["changed"] > rows["accepted"]:
+        return f"more rows changed something than were taken: {rows}", status
+    if status == "done" and not body["dry_run"] and rows["changed"] < rows["accepted"]:
+        return f"accepted rows left nothing behind: {rows}", status
     if status == "refused" and (rows["accepted"] or not errors.body["data"]):
         return "refused without a reason", status
     with operator_scope():
