@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import resource
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
 from django.test.utils import setup_test_environment
 
 from tests.flows.service import Service
+
+if TYPE_CHECKING:
+    from tests.portfolios.services.damaged_files import Mutant
 
 COUNT = int(os.environ.get("RISK_MUTANTS", "10000"))
 FIRST = int(os.environ.get("RISK_MUTANTS_FROM", "1"))
@@ -19,28 +26,30 @@ _TOLD_EVERY = 250
 
 def run(_service: Service) -> bool:
     """Send `RISK_MUTANTS` mutants from `RISK_MUTANTS_FROM` on; whether every bound holds."""
-    from tests.portfolios.services.upload_mutants import SEEDS, attack, mutants, world
+    from tests.portfolios.services.upload_mutants import attack, world
 
     setup_test_environment()  # the in-process caller's host is known
     before = _peak()
     caller = world()
     seconds, work = [], []
+    seeds = set()
     ends, found = Counter[str](), 0
-    for number, seed, content, options in mutants(COUNT, FIRST):
+    for mutant in _made_elsewhere():
         worked = sum(os.times()[:4])
-        outcome = attack(caller, number, content, options)
+        outcome = attack(caller, mutant)
         work.append(sum(os.times()[:4]) - worked)
         seconds.append(outcome.seconds)
+        seeds.add(mutant.seed)
         ends[outcome.status] += 1
         if outcome.problem:
             found += 1
-            print(f"  mutant {number} of {seed.name}: {outcome.problem}", flush=True)
+            print(f"  mutant {mutant.number} of {mutant.seed.name}: {outcome.problem}", flush=True)
         if len(seconds) % _TOLD_EVERY == 0:
             print(
                 f"  {len(seconds):,} sent, slowest {max(seconds):.2f} s, {_peak()} MB", flush=True
             )
     print(
-        f"uploads: {COUNT:,} mutants of {len(SEEDS)} seeds, {found} not answered for; {dict(ends)}"
+        f"uploads: {COUNT:,} mutants of {len(seeds)} seeds, {found} not answered for; {dict(ends)}"
     )
     for what, values in (("seconds", seconds), ("of them at work", work)):
         print(
@@ -54,8 +63,21 @@ def run(_service: Service) -> bool:
     return held
 
 
+def _made_elsewhere() -> Iterator[Mutant]:
+    """The mutants, each made by another process while the one before it is sent: what they take to
+    be made is no memory of the service."""
+    from tests.portfolios.services.damaged_files import numbered
+
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        following = pool.submit(numbered, FIRST)
+        for number in range(FIRST + 1, FIRST + COUNT + 1):
+            mutant = following.result()
+            following = pool.submit(numbered, number)
+            yield mutant
+
+
 def _peak() -> int:
-    """Of this process in MB: it is web server, worker and attacker at once.
+    """Of this process in MB: it is web server, worker and the one who sends at once.
 
     The readers of Parquet are processes of their own, whose limit is in `feeds/parquet_child.py`.
     """

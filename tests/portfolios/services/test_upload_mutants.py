@@ -11,7 +11,8 @@ from collections import Counter
 
 import pytest
 
-from tests.portfolios.services.upload_mutants import SEEDS, attack, mutants, world
+from tests.portfolios.services.damaged_files import SEEDS, numbered, undamaged
+from tests.portfolios.services.upload_mutants import attack, world
 
 COUNT = int(os.environ.get("RISK_MUTANTS", "120"))
 
@@ -21,8 +22,7 @@ def test_seeds_are_taken_whole() -> None:
     caller = world()
     assert len(SEEDS) == len(set(SEEDS)) == 40
     for number, seed in enumerate(SEEDS):
-        content = seed.packed_as_it_is(seed.written(seed.rows()))
-        outcome = attack(caller, number, content, {"filename": seed.name, "kind": seed.kind})
+        outcome = attack(caller, undamaged(number))
         assert (outcome.problem, outcome.status) == ("", "done"), seed
 
 
@@ -30,10 +30,11 @@ def test_seeds_are_taken_whole() -> None:
 def test_no_mutant_is_a_server_error_and_rows_reconcile() -> None:
     caller = world()
     found, ends = {}, Counter[str]()
-    for number, seed, content, options in mutants(COUNT):
-        outcome = attack(caller, number, content, options)
+    for number in range(1, COUNT + 1):
+        mutant = numbered(number)
+        outcome = attack(caller, mutant)
         ends[outcome.status] += 1
         if outcome.problem:
-            found[number, seed.name] = outcome.problem
+            found[number, mutant.seed.name] = outcome.problem
     assert found == {}
     assert {"done", "refused"} <= set(ends), ends
