@@ -696,7 +696,7 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
     list_select_related = ("client",)
     search_fields = ("url", "client__name")
     readonly_fields = ("public_id", "previous_secret_until")
-    exclude = ("secret", "previous_secret")
+    exclude = ("secret", "former_secrets")
 
 
 @admin.register(Delivery)

@@ -84,7 +84,7 @@ class WebhookEndpointSerializer(serializers.Serializer):  # type: ignore[type-ar
         help_text="`gone`: it answered 410; `failing`: several events in a row were given up.",
     )
     previous_secret_valid_until = serializers.DateTimeField(
-        allow_null=True, help_text="Until then two signatures are sent."
+        allow_null=True, help_text="Until then former secrets sign too, each for 24 hours."
     )
     version = serializers.IntegerField()
     created_at = serializers.DateTimeField()
@@ -235,6 +235,8 @@ class WebhookEndpointDetailView(ApiView):
 
 class WebhookSecretRotateView(ApiView):
     required_scopes = {"POST": _MANAGE}
+    #: Whoever has lost the answer repeats the request and gets the same secret.
+    idempotency_required = True
     refusals = {"POST": (503,)}
     answers_secret = True
 
@@ -244,7 +246,8 @@ class WebhookSecretRotateView(ApiView):
         responses=WebhookEndpointSecretSerializer,
     )
     def post(self, request: Request, endpoint_id: str) -> Response:
-        """Make a new secret; for 24 hours the former one signs beside it."""
+        """Make a new secret; for 24 hours the former one signs beside it, and so does each of
+        several. Repeated with its `Idempotency-Key` the request has the same answer."""
         refuse_unknown(request, ())
         endpoint, secret = webhook_secret_rotate(
             endpoint=webhook_endpoint_get_for_client(self.client, endpoint_id, for_update=True),

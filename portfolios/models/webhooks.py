@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
@@ -66,8 +67,14 @@ class WebhookEndpoint(models.Model):
     is_enabled = models.BooleanField(default=True)
     disabled_reason = models.CharField(max_length=10, choices=DisabledReason, blank=True)
     secret = models.TextField(editable=False, help_text="Sealed, see portfolios.webhooks.signing.")
-    previous_secret = models.TextField(blank=True, editable=False)
-    previous_secret_until = models.DateTimeField(null=True, blank=True, editable=False)
+    former_secrets = models.JSONField(
+        default=list,
+        editable=False,
+        help_text="Sealed, each with the time until which it signs too; the newest first.",
+    )
+    previous_secret_until = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Until the newest of them ends."
+    )
     failures = models.PositiveIntegerField(
         default=0, editable=False, help_text="Events given up since the last one that arrived."
     )
@@ -84,6 +91,10 @@ class WebhookEndpoint(models.Model):
     @property
     def public_id(self) -> str:
         return public_id(self.ID_PREFIX, self.id)
+
+    def former_secrets_at(self, moment: datetime) -> list[dict[str, str]]:
+        """Those that sign beside the present one then."""
+        return [one for one in self.former_secrets if datetime.fromisoformat(one["until"]) > moment]
 
 
 class Delivery(LeasedJob):

@@ -113,9 +113,8 @@ def _send(delivery: Delivery) -> Reply:
     body = orjson.dumps(event_body(event))
     moment = int(time.time())
     secrets = [unseal(endpoint.secret)]
-    until = endpoint.previous_secret_until
-    if endpoint.previous_secret and until is not None and until > datetime.now(UTC):
-        secrets.append(unseal(endpoint.previous_secret))
+    former = endpoint.former_secrets_at(datetime.now(UTC))
+    secrets += [unseal(one["secret"]) for one in former]
     headers = {
         "webhook-id": event.public_id,
         "webhook-timestamp": str(moment),

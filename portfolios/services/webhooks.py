@@ -1,7 +1,8 @@
 """Webhook endpoints: made, changed, tested and taken away, each with its audit row.
 
 Secrets are answered once, when they are made. After a rotation the former one signs beside the new
-one for a day, so that a receiver can change over without losing an event.
+one for a day, so that a receiver can change over without losing an event; and so does each of
+several, for whoever rotates again meanwhile has receivers that know none but the first.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from portfolios.webhooks.targets import addresses_of, target_of
 
 MAX_ENDPOINTS = 20
 PREVIOUS_SECRET_VALID = timedelta(hours=24)
+#: Each signs every message.
+MAX_FORMER_SECRETS = 4
 _CHANGEABLE = ("url", "description", "event_types")
 
 logger = logging.getLogger(__name__)
@@ -100,14 +103,24 @@ def webhook_endpoint_delete(*, endpoint: WebhookEndpoint, actor: str, request_id
 def webhook_secret_rotate(
     *, endpoint: WebhookEndpoint, actor: str, request_id: str = ""
 ) -> tuple[WebhookEndpoint, str]:
-    """A new secret for an endpoint whose row the caller has locked; the former one is valid on."""
+    """A new secret for an endpoint whose row the caller has locked; former ones are valid on."""
+    now = datetime.now(UTC)
+    former = endpoint.former_secrets_at(now)
+    if len(former) >= MAX_FORMER_SECRETS:
+        next_end = former[-1]["until"]
+        raise Conflict(
+            f"{MAX_FORMER_SECRETS} former secrets still sign beside the present one, the oldest"
+            f" until {next_end}: rotate again after that.",
+            code="too-many-webhook-secrets",
+            context={"oldest_valid_until": next_end},
+        )
     secret = secret_make()
-    endpoint.previous_secret = endpoint.secret
-    endpoint.previous_secret_until = datetime.now(UTC) + PREVIOUS_SECRET_VALID
+    endpoint.previous_secret_until = now + PREVIOUS_SECRET_VALID
+    until = endpoint.previous_secret_until.isoformat()
+    endpoint.former_secrets = [{"secret": endpoint.secret, "until": until}, *former]
     endpoint.secret = seal(secret.encode())
     endpoint.version += 1
     endpoint.save()
-    until = endpoint.previous_secret_until.isoformat(timespec="seconds")
     _audit(endpoint, "rotate-secret", actor, request_id, {"previous_secret_until": until})
     return endpoint, secret
 
@@ -143,21 +156,28 @@ def webhook_secrets_renew() -> int:
     current one; how many endpoints. Needs an operator's transaction."""
     if not settings.WEBHOOK_KEY:
         return 0
-    WebhookEndpoint.objects.filter(previous_secret_until__lte=datetime.now(UTC)).update(
-        previous_secret="", previous_secret_until=None
-    )
-    old = WebhookEndpoint.objects.exclude(secret__startswith=f"{current_key_id()}:")
+    now, current = datetime.now(UTC), f"{current_key_id()}:"
     renewed = 0
-    for endpoint in old.select_for_update(no_key=True):
+    kept = WebhookEndpoint.objects.exclude(secret__startswith=current, former_secrets=[])
+    for endpoint in kept.select_for_update(no_key=True):
+        before = (endpoint.secret, endpoint.former_secrets)
+        endpoint.former_secrets = endpoint.former_secrets_at(now)
+        if not endpoint.former_secrets:
+            endpoint.previous_secret_until = None
+        sealed = [endpoint.secret, *(one["secret"] for one in endpoint.former_secrets)]
         try:
-            endpoint.secret = seal(unseal(endpoint.secret))
-            if endpoint.previous_secret:
-                endpoint.previous_secret = seal(unseal(endpoint.previous_secret))
+            anew = {old: seal(unseal(old)) for old in sealed if not old.startswith(current)}
         except WebhooksNotConfigured:
             logger.error("no key opens the secret of %s", endpoint.public_id)  # noqa: TRY400 - no trace needed
-            continue
-        endpoint.save(update_fields=["secret", "previous_secret"])
-        renewed += 1
+            anew = {}
+        endpoint.secret = anew.get(endpoint.secret, endpoint.secret)
+        endpoint.former_secrets = [
+            {**one, "secret": anew.get(one["secret"], one["secret"])}
+            for one in endpoint.former_secrets
+        ]
+        if (endpoint.secret, endpoint.former_secrets) != before:
+            endpoint.save(update_fields=["secret", "former_secrets", "previous_secret_until"])
+        renewed += bool(anew)
     return renewed
 
 

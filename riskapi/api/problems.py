@@ -108,6 +108,7 @@ _TYPES = (
     ProblemType("unknown-scope", 422, "Unknown scope", "`detail` names it."),
     ProblemType("bad-network", 422, "Not a network", "Write networks as address/length."),
     ProblemType("webhook-url-refused", 422, "URL not called", "Take an https URL on port 443 whose host is named in full and resolves to public addresses alone."),
+    ProblemType("too-many-webhook-secrets", 409, "Too many webhook secrets", "Use the latest secret; rotate again when the oldest of the former ones is over, at `oldest_valid_until`."),
     ProblemType("too-many-webhook-endpoints", 409, "Too many webhook endpoints", "Delete one, or have one hear of more events."),
     ProblemType("webhook-endpoint-disabled", 409, "Webhook endpoint disabled", "Enable it with PATCH, then ask again."),
     ProblemType("webhooks-not-configured", 503, "No webhooks here", "Ask the operator to set RISK_WEBHOOK_KEY; meanwhile read GET /v1/events."),

@@ -76,7 +76,7 @@ def world(db: None) -> dict[str, Any]:
         )  # fmt: skip
         endpoint = WebhookEndpoint.objects.create(
             client=client, url="https://hooks.example.com/", secret="SEALED",
-            previous_secret="SEALED",
+            former_secrets=[{"secret": "SEALED", "until": "2040-01-01T00:00:00+00:00"}],
         )  # fmt: skip
         event = Event.objects.create(
             client=client, type="run.finished", object_id="run_1", link="/v1/runs/run_1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from portfolios.jobs import drain
 from portfolios.models import AuditEvent, IdempotencyRecord, WebhookEndpoint
 from portfolios.services.deliveries import DELIVERY
 from portfolios.services.events import event_record
-from portfolios.services.webhooks import MAX_ENDPOINTS
+from portfolios.services.webhooks import MAX_ENDPOINTS, MAX_FORMER_SECRETS
 from portfolios.tenancy import client_scope, operator_scope
 from portfolios.webhooks.catalogue import EventType
 from riskapi.logs import RedactKeysFilter
@@ -87,6 +88,12 @@ def test_repeated_request_gets_the_same_secret(caller: Caller, receiver: Receive
     rotated = caller.post(rotate, Idempotency_Key="k2")
     assert caller.post(rotate, Idempotency_Key="k2").content == rotated.content
     assert rotated.body["secret"] != first.body["secret"]
+    assert caller.post(rotate).code == "idempotency-key-required"
+    for number in range(MAX_FORMER_SECRETS - 1):
+        assert caller.post(rotate, Idempotency_Key=f"r{number}").status == 200
+    refused = caller.post(rotate, Idempotency_Key="beyond")
+    assert (refused.status, refused.code) == (409, "too-many-webhook-secrets")
+    assert refused.body["oldest_valid_until"] > datetime.now(UTC).isoformat()
 
 
 def test_secret_does_not_get_into_a_log(made: Answer) -> None:
@@ -155,7 +162,7 @@ def test_url_is_checked_when_it_changes(caller: Caller, path: str, receiver: Rec
 
 def test_every_change_is_audited_without_a_secret(caller: Caller, made: Answer, path: str) -> None:
     caller.patch(path, {"description": "b"}, If_Match="*")
-    rotated = caller.post(f"{path}/rotate-secret")
+    rotated = caller.post(f"{path}/rotate-secret", Idempotency_Key="k")
     caller.send("DELETE", path, If_Match="*")
     with operator_scope():
         events = list(AuditEvent.objects.order_by("id"))
@@ -268,7 +275,8 @@ def test_outsider_gets_404_and_changes_nothing(
         ("POST", f"{own}/deliveries/{delivery['id']}/redeliver"),
     ):  # fmt: skip
         body = {"enabled": False} if method == "PATCH" else None
-        assert outsider.send(method, address, body, If_Match="*").code == "not-found", address
+        answer = outsider.send(method, address, body, If_Match="*", Idempotency_Key=address)
+        assert answer.code == "not-found", address
     assert caller.get(path).body["version"] == 1
     assert deliveries(caller, path) == [delivery]
 

@@ -13,6 +13,7 @@ from pytest_django import Settings
 from standardwebhooks.webhooks import Webhook
 
 from portfolios import leases
+from portfolios.errors import Conflict
 from portfolios.jobs import drain, waiting
 from portfolios.models import AuditEvent, Client, Delivery, Event, WebhookEndpoint
 from portfolios.services import deliveries
@@ -25,6 +26,7 @@ from portfolios.services.deliveries import (
 )
 from portfolios.services.events import event_record
 from portfolios.services.webhooks import (
+    MAX_FORMER_SECRETS,
     delivery_redeliver,
     webhook_endpoint_create,
     webhook_endpoint_ping,
@@ -263,12 +265,49 @@ def test_two_signatures_while_a_secret_is_rotated(client: Client, receiver: Rece
     perform(tell(client))
     for secret in (old, new):
         Webhook(secret).verify(receiver.received[0].body, receiver.received[0].headers)
+    over = [{**one, "until": datetime.now(UTC).isoformat()} for one in endpoint.former_secrets]
     with operator_scope():
-        WebhookEndpoint.objects.update(previous_secret_until=datetime.now(UTC))
+        WebhookEndpoint.objects.update(former_secrets=over)
     perform(tell(client))
     signed = receiver.received[1].headers["webhook-signature"]
     assert len(signed.split()) == 1
     Webhook(new).verify(receiver.received[1].body, receiver.received[1].headers)
+
+
+def test_each_of_several_former_secrets_has_its_day(client: Client, receiver: Receiver) -> None:
+    endpoint, secret = make(client, receiver)
+    secrets = [secret]
+    for _ in range(MAX_FORMER_SECRETS):
+        with client_scope(client.pk):
+            endpoint, secret = webhook_secret_rotate(endpoint=endpoint, actor="test")
+        secrets.append(secret)
+    perform(tell(client))
+    for secret in secrets:
+        Webhook(secret).verify(receiver.received[0].body, receiver.received[0].headers)
+    with client_scope(client.pk), pytest.raises(Conflict, match="rotate again after"):
+        webhook_secret_rotate(endpoint=endpoint, actor="test")
+
+
+def test_former_secrets_are_forgotten_and_sealed_anew_like_the_present_one(
+    client: Client, receiver: Receiver, settings: Settings
+) -> None:
+    endpoint, _ = make(client, receiver)
+    with client_scope(client.pk):
+        endpoint, second = webhook_secret_rotate(endpoint=endpoint, actor="test")
+        endpoint.former_secrets[0]["until"] = datetime.now(UTC).isoformat()
+        endpoint.save()
+        settings.WEBHOOK_KEY_FALLBACKS = [settings.WEBHOOK_KEY]
+        settings.WEBHOOK_KEY = "another key, as long as it is random"
+        endpoint, third = webhook_secret_rotate(endpoint=endpoint, actor="test")
+    with operator_scope():
+        assert webhook_secrets_renew() == 1
+        assert webhook_secrets_renew() == 0
+        endpoint = WebhookEndpoint.objects.get(pk=endpoint.pk)
+        assert len(endpoint.former_secrets) == 1
+    settings.WEBHOOK_KEY_FALLBACKS = []
+    perform(tell(client))
+    for secret in (second, third):
+        Webhook(secret).verify(receiver.received[0].body, receiver.received[0].headers)
 
 
 def test_secrets_are_renewed_with_the_current_key(
