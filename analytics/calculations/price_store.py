@@ -23,10 +23,12 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 from django.db import connection
+from django.db.models import F, Q
 
 from analytics.engine.types import BoolArray, DateArray, FloatArray, IntArray
 from portfolios.identifiers import is_sandbox
 from portfolios.models import CorporateAction
+from portfolios.selectors.positions import known_then
 
 #: Bytes of one row of COPY BINARY: a count, then each value behind its length.
 _ROW = np.dtype(
@@ -43,7 +45,8 @@ _COPY_TRAILER = 2
 _FILES = ("sessions", "instruments", "closes", "levels")
 _KEPT_IN_MEMORY = 4
 #: Part of the files' name: raise it when the way levels are built changes.
-_FORMAT = 1
+_FORMAT = 2
+_SPLIT = CorporateAction.Kind.SPLIT.value
 _DRAFT = "draft-"
 _ABANDONED_SECONDS = 3600
 
@@ -171,7 +174,7 @@ def _read(version: str, client_id: uuid.UUID | None, known_at: datetime | None) 
     given[row_of, column_of] = rows["level"]
     sessions = days.astype("datetime64[D]")
     levels = _total_return_levels(
-        closes, given, sessions, instruments.astype(np.int64), _actions(known_at)
+        closes, given, sessions, instruments.astype(np.int64), _actions(client_id, known_at)
     )
     return PriceBlock(
         version, sessions, instruments.astype(np.int64), closes, levels, is_current=known_at is None
@@ -191,19 +194,26 @@ def _copy(query: str, parameters: dict[str, Any]) -> np.ndarray[Any, Any]:
     return np.frombuffer(bytes(buffer[_COPY_HEADER:-_COPY_TRAILER]), dtype=_ROW)
 
 
-def _actions(known_at: datetime | None) -> dict[int, list[tuple[date, float, float]]]:
-    """Per instrument: ex-date, new shares per old one, cash per share as traded."""
-    rows = CorporateAction.objects.filter(superseded_at=None)
-    if known_at is not None:
-        rows = CorporateAction.objects.filter(recorded_at__lte=known_at).exclude(
-            superseded_at__lte=known_at
-        )
-    actions: dict[int, list[tuple[date, float, float]]] = {}
-    for instrument, day, new, old, amount in rows.order_by("ex_date").values_list(
-        "instrument", "ex_date", "new_shares", "old_shares", "amount"
-    ):
+def _actions(
+    client_id: uuid.UUID | None, known_at: datetime | None
+) -> dict[int, list[tuple[date, float, float]]]:
+    """Per instrument: ex-date, new shares per old one, cash per share as traded.
+
+    A client's own action replaces the shared one of its day and kind; a block of shared prices
+    goes by shared actions alone. Of one day the split comes first: the cash is per new share.
+    """
+    rows = CorporateAction.objects.filter(
+        known_then(known_at), Q(client=client_id) | Q(client=None)
+    )
+    found: dict[tuple[int, date, str], tuple[float, float]] = {}
+    for instrument, day, kind, new, old, amount in rows.order_by(
+        F("client").asc(nulls_last=True)
+    ).values_list("instrument", "ex_date", "kind", "new_shares", "old_shares", "amount"):
         ratio = new / old if new and old else 1.0
-        actions.setdefault(instrument, []).append((day, ratio, float(amount or 0.0)))
+        found.setdefault((instrument, day, kind), (ratio, float(amount or 0.0)))
+    actions: dict[int, list[tuple[date, float, float]]] = {}
+    for instrument, day, kind in sorted(found, key=lambda k: (k[1], k[2] != _SPLIT)):
+        actions.setdefault(instrument, []).append((day, *found[instrument, day, kind]))
     return actions
 
 

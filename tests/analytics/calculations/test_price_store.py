@@ -108,6 +108,42 @@ def test_own_price_wins_for_its_client_alone(client: Client) -> None:
     assert list(block_of(other).closes[:, column]) == [10.0] * 5
 
 
+def test_own_action_replaces_the_shared_one_of_its_day(client: Client) -> None:
+    """A split of two for one that both have on file, and a payment that the client knows better."""
+    paying = add("J", [100.0, 50.0, 50.0, 48.0, 48.0])
+    other = market_facts.make_client("other")
+    split: dict[str, Any] = {
+        "kind": "split", "ex_date": DAYS[1], "new_shares": 2, "old_shares": 1
+    }  # fmt: skip
+    paid: dict[str, Any] = {"kind": "distribution", "ex_date": DAYS[3]}
+    with operator_scope():
+        CorporateAction.objects.create(instrument=paying, **split)
+        CorporateAction.objects.create(instrument=paying, amount="1.00", **paid)
+        data_version_bump(None)
+    with client_scope(client.pk):
+        for fields in (split, {**paid, "amount": "2.00"}):
+            CorporateAction.objects.create(client=client, instrument=paying, **fields)
+        data_version_bump(client)
+    for who, last in ((client, 1.0), (other, 49 / 50)):
+        found = np.array(levels(block_of(who), paying))
+        np.testing.assert_allclose(found[1:] / found[:-1], [1.0, 1.0, last, 1.0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("first", ["split", "distribution"])
+def test_cash_of_the_day_of_a_split_is_per_new_share(client: Client, first: str) -> None:
+    paying = add("K", [100.0, 49.0, 49.0, 49.0, 49.0])
+    actions: list[dict[str, Any]] = [
+        {"kind": "split", "new_shares": 2, "old_shares": 1},
+        {"kind": "distribution", "amount": "1.00"},
+    ]
+    with operator_scope():
+        for fields in actions if first == "split" else reversed(actions):
+            CorporateAction.objects.create(instrument=paying, ex_date=DAYS[1], **fields)
+        data_version_bump(None)
+    found = np.array(levels(block_of(client), paying))
+    np.testing.assert_allclose(found[1:] / found[:-1], np.ones(4), rtol=1e-12)
+
+
 def test_correction_is_seen_from_its_time_on(client: Client) -> None:
     corrected = add("F", [10.0, 10.0, 10.0, 10.0, 10.0])
     before = timezone.now()
