@@ -8,7 +8,7 @@ Figure(value=0.66, unit='1', se=0.0101, ci95=(0.639, 0.681), n_obs=252)
 """
 
 from riskapi_client.api import RiskApi
-from riskapi_client.errors import ApiError, RunNotOver, TransportError, UnitFailed
+from riskapi_client.errors import ApiError, ImportNotOver, RunNotOver, TransportError, UnitFailed
 from riskapi_client.figures import Figure
 from riskapi_client.runs import Run
 from riskapi_client.webhooks import InvalidSignature, verify_webhook
@@ -16,6 +16,7 @@ from riskapi_client.webhooks import InvalidSignature, verify_webhook
 __all__ = [
     "ApiError",
     "Figure",
+    "ImportNotOver",
     "InvalidSignature",
     "RiskApi",
     "Run",

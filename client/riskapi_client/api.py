@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from riskapi_client.errors import ImportNotOver
 from riskapi_client.runs import Run
 from riskapi_client.transport import Transport
 
 #: The longest that the service lets a request for an analysis wait.
 _LONGEST_WAIT = 20
+_IMPORT_OVER = frozenset(("done", "refused", "failed"))
 
 
 class RiskApi:
@@ -20,9 +23,30 @@ class RiskApi:
     the body; the methods with names are what is needed every day.
     """
 
-    def __init__(self, url: str, **options: Any) -> None:
-        """`url` of the service, `key` or `client_id` and `client_secret`, `patience` in seconds."""
-        self._transport = Transport(url, **options)
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: str | None = None,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        patience: float = 60.0,
+        timeout: float = 30.0,
+        **further: Any,
+    ) -> None:
+        """The service at `url`, with a `key` or with the id and secret of an OAuth2 client.
+
+        `timeout`: seconds that one attempt may take; `patience`: for how long attempts go on.
+        """
+        self._transport = Transport(
+            url,
+            key=key,
+            client_id=client_id,
+            client_secret=client_secret,
+            patience=patience,
+            timeout=timeout,
+            **further,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -32,6 +56,11 @@ class RiskApi:
 
     def get(self, path: str, **query: Any) -> Any:
         return self._transport.send("GET", path, query=query).json
+
+    def get_version(self, path: str, **query: Any) -> tuple[Any, str]:
+        """The body and its ETag, which `patch` and `delete` take as `if_match`."""
+        answer = self._transport.send("GET", path, query=query)
+        return answer.json, answer.headers["ETag"]
 
     def post(
         self, path: str, body: Any, *, idempotency_key: str | None = None, **query: Any
@@ -47,7 +76,7 @@ class RiskApi:
         return self._transport.send("PUT", path, body, query=query).json
 
     def patch(self, path: str, body: Any, *, if_match: str) -> Any:
-        """`if_match`: the ETag of the version that the change is based on."""
+        """`if_match`: the ETag of the version that the change is based on, see `get_version`."""
         return self._transport.send("PATCH", path, body, headers={"If-Match": if_match}).json
 
     def delete(self, path: str, *, if_match: str | None = None) -> Any:
@@ -112,7 +141,10 @@ class RiskApi:
         return Run(self._transport, self.get(f"/v1/runs/{run_id}"))
 
     def upload(self, file: Path | str, **options: Any) -> dict[str, Any]:
-        """Send a file to be imported; the answer's id names the import, which a worker does."""
+        """Send a file to be imported, which a worker does: see `wait_for_import`.
+
+        `options` are the operation's: kind, instrument, portfolio, as_of, mode, dry_run.
+        """
         path = Path(file)
         answer = self._transport.send(
             "POST",
@@ -123,3 +155,22 @@ class RiskApi:
         )
         imported: dict[str, Any] = answer.json
         return imported
+
+    def wait_for_import(self, import_id: str, timeout: float = 300.0) -> dict[str, Any]:
+        """Wait until a file has been judged; `ImportNotOver` after `timeout` seconds.
+
+        A refused file is no exception: `status` is refused, `rows` says how many were in it, and
+        `pages(f"/v1/imports/{import_id}/errors")` why.
+        """
+        deadline = time.monotonic() + timeout
+        pause = 0.1
+        while True:
+            imported: dict[str, Any] = self.get(f"/v1/imports/{import_id}")
+            if imported["status"] in _IMPORT_OVER:
+                return imported
+            if time.monotonic() + pause > deadline:
+                raise ImportNotOver(
+                    f"{import_id} is {imported['status']} after {timeout:g} seconds"
+                )
+            time.sleep(pause)
+            pause = min(2.0, pause * 1.5)

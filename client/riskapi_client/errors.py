@@ -40,6 +40,10 @@ class RunNotOver(Exception):
     """The run is not over yet; it goes on whatever the caller does."""
 
 
+class ImportNotOver(Exception):
+    """The file is not judged yet; that goes on whatever the caller does."""
+
+
 class UnitFailed(Exception):
     """A unit has no figures; its problem says why."""
 

@@ -18,6 +18,11 @@ _OVER = frozenset(("succeeded", "partial", "failed", "canceled"))
 _UNDER_WAY = frozenset(("queued", "running"))
 #: The longest that the service lets one request wait.
 _LONGEST_POLL = 20
+#: What pandas would not see by itself: exact digits, words, whole numbers that may be missing.
+_COLUMNS = {
+    **dict.fromkeys(("value_decimal", "text", "reason"), "str"),
+    **dict.fromkeys(("n_obs", "horizon_sessions"), "Int64"),
+}
 
 
 def _double(text: str) -> float:
@@ -105,7 +110,7 @@ class Run:
         answer = self._transport.send("GET", f"/v1/runs/{self.id}", query={"format": "csv"})
         table = pd.read_csv(
             io.BytesIO(answer.content),
-            dtype={"value_decimal": str, "text": str, "reason": str},
+            dtype=_COLUMNS,
             converters=dict.fromkeys(("value", "se", "ci95_low", "ci95_high"), _double),
             parse_dates=["first", "last"],
         )
