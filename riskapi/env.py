@@ -102,9 +102,6 @@ for _target in WEBHOOK_PRIVATE_TARGETS:
 #: A worker that is silent this long has lost its job to the next one.
 LEASE_SECONDS: float = _env.float("RISK_LEASE_SECONDS", default=60.0)
 
-MARKET_DATA_DIR: str = _env.str(
-    "RISK_MARKET_DATA", default=str(BASE_DIR.parent / "shared" / "market")
-)
 #: How long after the close of a session the night's reports start: prices need time to arrive.
 NIGHTLY_GRACE_MINUTES: int = _env.int("RISK_NIGHTLY_GRACE_MINUTES", default=60)
 LOG_LEVEL: str = _env.str("RISK_LOG_LEVEL", default="INFO")

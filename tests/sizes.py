@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
+from tests.switches import is_on
+
 #: `RISK_LONG_TESTS=1 python3 manage.py test ...` runs the long forms.
-LONG = os.environ.get("RISK_LONG_TESTS") == "1"
+LONG = is_on("RISK_LONG_TESTS")
 
 T = TypeVar("T")
 

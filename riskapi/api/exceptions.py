@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -158,8 +159,9 @@ def _response(
     kind = problem_type(code, status)
     instance = request.path
     if code == "not-found" and request.resolver_match is not None:
-        # The address pattern: a foreign object's refusal equals a missing one's byte for byte.
-        instance = "/" + request.resolver_match.route
+        # The address as the schema has it, without the id: a foreign object's refusal equals a
+        # missing one's byte for byte.
+        instance = "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", request.resolver_match.route)
     document = problem_document(
         kind,
         detail=detail,

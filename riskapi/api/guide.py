@@ -15,15 +15,33 @@ from portfolios.api.listing import refuse_unknown
 from portfolios.api.pages import PageRenderer, page_response
 from portfolios.errors import NotFound
 
-PAGES = Path(__file__).resolve().parents[1] / "docs" / "guide"
+_ROOT = Path(__file__).resolve().parents[2]
+_FOLDER = _ROOT / "riskapi" / "docs" / "guide"
 #: In the order in which they are read.
-ORDER = ("getting-started", "authentication", "reading", "sandbox")
+PAGES = {
+    **{
+        name: _FOLDER / f"{name}.md"
+        for name in (
+            "getting-started",
+            "authentication",
+            "reading",
+            "writing",
+            "results",
+            "files",
+            "webhooks",
+            "sandbox",
+            "refusals",
+        )
+    },
+    # What its package shows is what the guide shows.
+    "python": _ROOT / "client" / "README.md",
+}
 
 
 @functools.cache
 def guide_pages() -> dict[str, str]:
     """Markdown by page name."""
-    return {name: (PAGES / f"{name}.md").read_text() for name in ORDER}
+    return {name: path.read_text() for name, path in PAGES.items()}
 
 
 def title_of(markdown: str) -> str:

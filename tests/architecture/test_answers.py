@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from typing import Any
 
@@ -24,9 +23,10 @@ from tests.architecture.test_access_matrix import CELLS, RECEIVER, _ask, _undone
 from tests.architecture.two_clients import Side, side_create
 from tests.callers import Answer
 from tests.result_shapes import complaints, document
+from tests.switches import is_on
 
 pytestmark = pytest.mark.django_db
-WRITING = os.environ.get("RISK_WRITE_ANSWERS") == "1"
+WRITING = is_on("RISK_WRITE_ANSWERS")
 #: Lists are cut to so many elements; pairs stay pairs.
 SHOWN = 2
 DAY = market_facts.LAST.isoformat()

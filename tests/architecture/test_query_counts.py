@@ -7,7 +7,6 @@ the counts of this version to query_counts.json; a change there is for a reviewe
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 
@@ -18,11 +17,12 @@ from django.test.utils import CaptureQueriesContext
 from tests.architecture import populations
 from tests.architecture.test_endpoints import ENDPOINTS
 from tests.callers import Caller, caller_create
+from tests.switches import is_on
 
 pytestmark = pytest.mark.django_db
 
 BASELINES = Path(__file__).with_name("query_counts.json")
-WRITING = bool(os.environ.get("RISK_WRITE_QUERY_COUNTS"))
+WRITING = is_on("RISK_WRITE_QUERY_COUNTS")
 FEW, MANY = 1, 20
 #: Query strings of endpoints that do not answer without.
 QUERIES = {

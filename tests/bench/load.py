@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import threading
 import time
 from collections import Counter, defaultdict
@@ -14,9 +13,10 @@ from typing import Any
 
 from tests.bench.timing import Goal, goals, latencies, show_table
 from tests.flows.service import Api, Service
+from tests.switches import figure
 
 CLIENTS = 32
-_SECONDS = float(os.environ.get("RISK_BENCH_SECONDS", "60"))
+_SECONDS = figure("RISK_BENCH_SECONDS", 60)
 _EXPECTED = {200, 202, 304}
 
 

@@ -14,12 +14,13 @@ import numpy as np
 from django.test.utils import setup_test_environment
 
 from tests.flows.service import Service
+from tests.switches import figure
 
 if TYPE_CHECKING:
     from tests.portfolios.services.damaged_files import Mutant
 
-COUNT = int(os.environ.get("RISK_MUTANTS", "10000"))
-FIRST = int(os.environ.get("RISK_MUTANTS_FROM", "1"))
+COUNT = figure("RISK_MUTANTS", 10_000)
+FIRST = figure("RISK_MUTANTS_FROM", 1)
 MAX_SECONDS, MAX_MEGABYTES = 5.0, 300
 _TOLD_EVERY = 250
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from analytics.engine.types import FloatArray
+from tests.switches import MARKET, NO_MARKET
 
 
 @pytest.fixture
@@ -30,10 +29,9 @@ def pair(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
 @pytest.fixture(scope="session")
 def market_levels() -> Callable[[str, str], tuple[list[str], FloatArray]]:
     """Reader of the market folder: dates and one column of a ticker, NaN where blank."""
-    default = Path(__file__).resolve().parents[3] / "shared" / "market"
-    folder = Path(os.environ.get("RISK_MARKET_DATA") or default) / "prices"
+    folder = MARKET / "prices"
     if not folder.is_dir():
-        pytest.skip("no market folder beside the checkout and RISK_MARKET_DATA is not set")
+        pytest.skip(NO_MARKET)
 
     def read(ticker: str, column: str = "adj_close") -> tuple[list[str], FloatArray]:
         with (folder / f"{ticker}.csv").open(newline="") as lines:

@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +15,7 @@ from analytics.engine.options import (
     parity_implied_spot,
 )
 from analytics.engine.types import BoolArray, FloatArray
+from tests.switches import MARKET, NO_MARKET
 
 SNAPSHOT = dt.date(2026, 7, 15)
 # 13-week bill of the snapshot, continuously compounded.
@@ -33,10 +32,9 @@ class Chain:
 
 
 def read(ticker: str) -> Chain:
-    default = Path(__file__).resolve().parents[3] / "shared" / "market"
-    path = Path(os.environ.get("RISK_MARKET_DATA") or default) / "options"
+    path = MARKET / "options"
     if not path.is_dir():
-        pytest.skip("no market folder beside the checkout and RISK_MARKET_DATA is not set")
+        pytest.skip(NO_MARKET)
     with (path / f"{ticker}_{SNAPSHOT}.csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from riskapi import env
 from tests.flows.service import Api, Service
+from tests.switches import MARKET, NO_MARKET
 
 
 @pytest.fixture(scope="session")
@@ -36,10 +36,9 @@ def sandbox(service: Service, sample: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def market_folder() -> Path:
-    folder = Path(env.MARKET_DATA_DIR)
-    if not (folder / "prices").is_dir():
-        pytest.skip("needs real prices: set RISK_MARKET_DATA to a folder in the form of market/")
-    return folder
+    if not (MARKET / "prices").is_dir():
+        pytest.skip(NO_MARKET)
+    return MARKET
 
 
 @pytest.fixture(scope="session")

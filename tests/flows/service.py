@@ -135,6 +135,8 @@ class Service:
             **{name: secrets.token_urlsafe(48) for name in SECRETS},
             # Flows ask as often as they need to; those of the limits have clients with their own.
             **dict.fromkeys(LIMITS, "0"),
+            # Where the guide sends webhooks to, so that no name server is needed.
+            "RISK_WEBHOOK_PRIVATE_TARGETS": "localhost:443",
         }
 
     def start(self) -> None:

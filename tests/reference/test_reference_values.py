@@ -7,7 +7,6 @@ the Basel Committee, statsmodels, arch, QuantLib, scipy, plain numpy).
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,9 +22,8 @@ from analytics.engine.reference import (
 )
 from analytics.engine.types import FloatArray
 from analytics.management.commands.selfcheck import load_public_datasets
+from tests.switches import REFERENCE_VALUES
 
-_DEFAULT = Path(__file__).resolve().parents[3] / "shared" / "reference" / "reference_values.csv"
-_BESIDE = Path(os.environ.get("RISK_REFERENCE_VALUES") or _DEFAULT)
 _FURTHER = Path(__file__).with_name("further_values.csv")
 
 
@@ -37,7 +35,7 @@ def _rows(path: Path) -> tuple[ReferenceRow, ...]:
 def _parameters() -> list[object]:
     return [
         pytest.param(path, row, id=row.row_id)
-        for path in (_BESIDE, _FURTHER)
+        for path in (REFERENCE_VALUES, _FURTHER)
         if path.is_file()
         for row in _rows(path)
         if row.method != "dataset"
@@ -46,7 +44,7 @@ def _parameters() -> list[object]:
 
 @pytest.fixture(scope="module")
 def datasets() -> dict[Path, dict[str, dict[str, FloatArray]]]:
-    read = {path: _rows(path) for path in (_BESIDE, _FURTHER) if path.is_file()}
+    read = {path: _rows(path) for path in (REFERENCE_VALUES, _FURTHER) if path.is_file()}
     return {
         path: {**load_public_datasets(external_datasets(rows)), **datasets_of(rows)}
         for path, rows in read.items()

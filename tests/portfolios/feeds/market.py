@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,12 +18,9 @@ from portfolios.feeds import (
     read_file,
     splits_of,
 )
+from tests.switches import MARKET, NO_MARKET
 
-_BESIDE = Path(__file__).resolve().parents[4] / "shared" / "market"
-MARKET = Path(os.environ.get("RISK_MARKET_DATA", str(_BESIDE)))
-needs_market = pytest.mark.skipif(
-    not (MARKET / "prices").is_dir(), reason="no market folder: set RISK_MARKET_DATA"
-)
+needs_market = pytest.mark.skipif(not (MARKET / "prices").is_dir(), reason=NO_MARKET)
 FUNDS = {"SOXL": (3.0, "SOXX"), "SOXS": (-3.0, "SOXX"), "NVDS": (-1.5, "NVDA")}
 
 

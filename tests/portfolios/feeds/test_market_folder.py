@@ -8,7 +8,8 @@ from time import perf_counter
 import pytest
 
 from portfolios.feeds import FeedHints, FileVerdict, Kind, Status, read_file, read_folder
-from tests.portfolios.feeds.market import FUNDS, MARKET, hints_for, needs_market, series
+from tests.portfolios.feeds.market import FUNDS, hints_for, needs_market, series
+from tests.switches import MARKET
 
 pytestmark = needs_market
 

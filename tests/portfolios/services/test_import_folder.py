@@ -16,15 +16,13 @@ from portfolios.feeds import Status
 from portfolios.models import CorporateAction, Import, OptionQuote, Price
 from portfolios.services.imports import FileOutcome, import_file, import_folder
 from portfolios.tenancy import operator_scope
-from riskapi import env
-
-MARKET = Path(env.MARKET_DATA_DIR)
+from tests.switches import MARKET, NO_MARKET
 
 pytestmark = [
     pytest.mark.django_db,
     pytest.mark.usefixtures("market"),
     pytest.mark.slow,
-    pytest.mark.skipif(not MARKET.is_dir(), reason=f"no market data at {MARKET}"),
+    pytest.mark.skipif(not MARKET.is_dir(), reason=NO_MARKET),
 ]
 
 

@@ -6,15 +6,15 @@ and memory, and `RISK_MUTANTS` is how many this test sends.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 
 import pytest
 
 from tests.portfolios.services.damaged_files import SEEDS, numbered, undamaged
 from tests.portfolios.services.upload_mutants import attack, world
+from tests.switches import figure
 
-COUNT = int(os.environ.get("RISK_MUTANTS", "120"))
+COUNT = figure("RISK_MUTANTS", 120)
 
 
 @pytest.mark.django_db

@@ -1,4 +1,4 @@
-"""What the README says of webhooks is so."""
+"""What the guide says of webhooks is so."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from portfolios.services.deliveries import RETRY_DELAYS
 from portfolios.webhooks.catalogue import CATALOGUE
 from portfolios.webhooks.sending import post
 from portfolios.webhooks.signing import secret_make, signature
-from tests.architecture.sources import ROOT
+from riskapi.api.guide import PAGES
 from tests.receiver import Receiver
 
-README = (ROOT / "README.md").read_text()
+GUIDE = PAGES["webhooks"].read_text()
 
 
 def test_the_lines_that_check_a_signature_check_a_delivery(receiver: Receiver) -> None:
-    [code] = re.findall(r"```python\n(import base64, hashlib, hmac.*?)```", README, re.DOTALL)
+    [code] = re.findall(r"```python\n(import base64, hashlib, hmac.*?)```", GUIDE, re.DOTALL)
     names: dict[str, Any] = {}
-    exec(compile(code, "README.md", "exec"), names)  # noqa: S102 - our own text
+    exec(compile(code, "webhooks.md", "exec"), names)  # noqa: S102 - our own text
     is_genuine = names["is_genuine"]
     secret, other = secret_make(), secret_make()
     moment, body = int(names["time"].time()), b'{"type":"run.finished"}'
@@ -42,10 +42,10 @@ def test_every_event_is_in_the_table_with_its_statuses() -> None:
         f"| `{kind}` | {described.says} | {', '.join(described.statuses)} |"
         for kind, described in CATALOGUE.items()
     }
-    assert rows <= set(README.splitlines())
+    assert rows <= set(GUIDE.splitlines())
 
 
 def test_the_schedule_is_the_one_described() -> None:
-    assert "5 s, 5 min, 30 min, 2, 5, 10, 14, 20 and 24 hours" in README
+    assert "5 s, 5 min, 30 min, 2, 5, 10, 14, 20 and 24 hours" in GUIDE
     hours = [delay.total_seconds() / 3600 for delay in RETRY_DELAYS[3:]]
     assert hours == [2, 5, 10, 14, 20, 24]
