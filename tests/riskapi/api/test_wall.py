@@ -15,7 +15,6 @@ def unscoped(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first wall down: selectors that forgot the client."""
     everything = lambda client: Portfolio.objects.all()  # noqa: E731
     monkeypatch.setattr(selectors, "portfolio_list_for_client", everything)
-    monkeypatch.setattr("portfolios.api.portfolios.portfolio_list_for_client", everything)
 
 
 def test_selectors_that_forget_the_client_still_show_nothing_foreign(
