@@ -72,7 +72,16 @@ def test_of_a_large_answer_the_first_bytes_are_kept(receiver: Receiver) -> None:
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [("120", 120.0), ("0", 0.0), ("soon", None), ("-5", None), ("9" * 20, None)],
+    [
+        ("120", 120.0),
+        ("0", 0.0),
+        ("soon", None),
+        ("-5", None),
+        ("9" * 20, None),
+        (f"Thu, {'9' * 20} Jan 2026 00:00:00 GMT", None),
+        (f"Thu, 1 Jan {'9' * 20} 00:00:00 GMT", None),
+        (f"Thu, 1 Jan 2026 00:00:00 +{'9' * 20}", None),
+    ],
 )
 def test_retry_after_in_seconds(receiver: Receiver, given: str, expected: float | None) -> None:
     receiver.answer = lambda _: Reply(429, {"Retry-After": given})
