@@ -11,6 +11,7 @@ A view declares, as plain class attributes:
 `refusals`             {"GET": (409,)}: statuses beyond those that every view of the method has.
 `quota_policies`       {"POST": ("runs",)}: what a request counts against besides "default".
 `opens_scope`          False: the handler opens `client_scope` itself (long polls).
+`places`               where its bodies are received (`portfolios.api.receiving`).
 `file_row`             what a row is where GET can be had as a file (`portfolios.api.exports`);
                        lists say it in their `listing`.
 
@@ -24,14 +25,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
 from django.db import transaction
 from django.http import UnreadablePostError
-from rest_framework.exceptions import APIException, ParseError
+from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -41,6 +41,7 @@ from portfolios.api.limits import MAX_JSON_NODES
 from portfolios.api.listing import point_in_time
 from portfolios.api.preconditions import not_modified, quoted
 from portfolios.api.quotas import quota_fields, refuse_beyond
+from portfolios.api.receiving import CLIENTS, Places
 from portfolios.api.shaping import SHAPING, Shape, answer_of, shape_asked
 from portfolios.errors import InvalidRequest
 from portfolios.models import ApiKey, Client
@@ -55,18 +56,6 @@ STORED_HEADERS = ("Location", "ETag", "Retry-After")
 #: No request holds a web thread or a lock for longer.
 STATEMENT_TIMEOUT = "5s"
 BODY_METHODS = ("POST", "PUT", "PATCH")
-#: Bodies that may arrive at the same time: fewer than the server has threads, so that clients who
-#: send slowly keep nobody else from being answered.
-MAX_RECEIVING = 16
-RECEIVING_PATIENCE = 1.0
-_receiving = threading.BoundedSemaphore(MAX_RECEIVING)
-
-
-class Overloaded(APIException):
-    """Nothing was done; the same request may succeed in a moment."""
-
-    status_code = 503
-    default_code = "service-degraded"
 
 
 class ApiView(APIView):
@@ -79,6 +68,7 @@ class ApiView(APIView):
     answers_secret: ClassVar[bool] = False
     max_json_nodes: ClassVar[int] = MAX_JSON_NODES
     opens_scope: ClassVar[bool] = True
+    places: ClassVar[Places] = CLIENTS
     file_row: ClassVar[RowSerializer | None] = None
     #: When the transaction of the request began, by the database's clock.
     now: datetime
@@ -177,14 +167,11 @@ class ApiView(APIView):
         """The fingerprint of a body that has arrived whole; slow ones never fill the server."""
         if request.method not in BODY_METHODS:
             return b""
-        if not _receiving.acquire(timeout=RECEIVING_PATIENCE):
-            raise Overloaded("Too many requests are being received; repeat in a moment.")
+        length = request.META.get("CONTENT_LENGTH") or ""
         try:
-            return self.fingerprint(request)
+            return self.places.receive(lambda: self.fingerprint(request), length)
         except UnreadablePostError:
             raise ParseError("The body ended before its Content-Length.") from None
-        finally:
-            _receiving.release()
 
     def _handle(self, handler: Callable[..., Any], request: Request) -> Response:
         untouched = handler in (self.http_method_not_allowed, self.options)

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.utils.encoding import escape_uri_path
 
+from portfolios.api.receiving import STRANGERS, Overloaded, TooSlow
 from portfolios.correlation import Correlation, correlated
 from portfolios.identifiers import public_id, uuid7
 from portfolios.tenancy import operator_scope
@@ -80,7 +81,7 @@ class ProblemMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.path.startswith(_OUTSIDE):
-            return self.get_response(request)
+            return _not_received(request) or self.get_response(request)
         response: HttpResponseBase
         if refusal := _hostile(request):
             code, detail = refusal
@@ -106,6 +107,21 @@ class OperatorScopeMiddleware:
             with operator_scope():
                 return self.get_response(request)
         return self.get_response(request)
+
+
+def _not_received(request: HttpRequest) -> HttpResponse | None:
+    """Why the form of a log-in or of an operator did not arrive; None where it did."""
+    if request.method != "POST":
+        return None
+    try:
+        STRANGERS.receive(lambda: request.body, request.META.get("CONTENT_LENGTH") or "")
+    except UnreadablePostError:
+        return HttpResponse("The form was cut off.", status=400, content_type="text/plain")
+    except (Overloaded, TooSlow) as refusal:
+        return HttpResponse(
+            str(refusal.detail), status=refusal.status_code, content_type="text/plain"
+        )
+    return None
 
 
 def _spoken_for(request: HttpRequest, response: HttpResponseBase) -> bool:

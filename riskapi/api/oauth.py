@@ -29,7 +29,8 @@ from rest_framework.request import Request
 
 from portfolios.api.base import STATEMENT_TIMEOUT, ApiView
 from portfolios.api.quotas import refuse_beyond
-from portfolios.errors import Refused
+from portfolios.api.receiving import MAX_FORM_BYTES, STRANGERS
+from portfolios.errors import InvalidRequest, Refused
 from portfolios.models import ApiKey
 from portfolios.services.access_tokens import (
     LIFETIME,
@@ -253,11 +254,14 @@ class _OAuthView(ApiView):
     permission_classes = (AllowAny,)
     required_scopes = {"POST": None}
     refusals = {"POST": (401, 429)}
+    places = STRANGERS
 
     def form(self, request: Request) -> HttpRequest:
         """The request, once its form has arrived."""
         if (request.content_type or "").partition(";")[0].strip().lower() != FORM:
             raise UnsupportedMediaType(request.content_type or "", f"Send {FORM}.")
+        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_FORM_BYTES:
+            raise InvalidRequest("A form holds at most 100 kB.", code="payload-too-large")
         self.received(request)
         return request._request
 

@@ -77,7 +77,17 @@ class Supervisor:
     def start_web(self, port: int) -> None:
         """Start the web server; it loads while the caller does something else."""
         self.port = port
-        web = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST]
+        web = [
+            sys.executable,
+            "-m",
+            "granian",
+            "--interface",
+            "wsgi",
+            "--http",
+            "1",
+            "--host",
+            HOST,
+        ]
         # Sixteen may wait for runs, sixteen send slowly, and others are still answered.
         web += ["--port", str(port), "--workers", "1", "--blocking-threads", "40"]
         web += ["--respawn-failed-workers", "riskapi.wsgi:application"]

@@ -295,4 +295,13 @@ class Service:
 def _web(port: int) -> list[str]:
     """The web server as `up` starts it."""
     command = ["-m", "granian", "--interface", "wsgi", "--host", HOST, "--port", str(port)]
-    return [*command, "--workers", "1", "--blocking-threads", "40", "riskapi.wsgi:application"]
+    return [
+        *command,
+        "--http",
+        "1",
+        "--workers",
+        "1",
+        "--blocking-threads",
+        "40",
+        "riskapi.wsgi:application",
+    ]
