@@ -48,6 +48,17 @@ def run(argv: Sequence[str]) -> int:
 def django(argv: Sequence[str]) -> int:
     """Hand the command line to Django."""
     from django.core.management import execute_from_command_line
+    from django.db import ProgrammingError
+    from psycopg import errors
 
-    execute_from_command_line(list(argv))
+    try:
+        execute_from_command_line(list(argv))
+    except ProgrammingError as error:
+        if isinstance(error.__cause__, (errors.UndefinedTable, errors.UndefinedColumn)):
+            raise EmbeddedError(
+                f"{error.__cause__.diag.message_primary}: the database has no tables yet, or those"
+                " of an earlier version. Bring it up to date with `python3 manage.py migrate`, then"
+                " repeat the command."
+            ) from error
+        raise
     return 0

@@ -53,6 +53,18 @@ def test_command_uses_the_servers_of_a_running_start(
     state.unlock()
 
 
+@pytest.mark.parametrize(
+    "command", [("load_sample",), ("import_market", "tests"), ("load_sandbox", "sample")]
+)
+def test_database_without_tables_is_told_with_its_cure(
+    state: StateFolder, command: tuple[str, ...]
+) -> None:
+    done = manage(state, *command)
+    assert done.returncode == 1
+    assert "python3 manage.py migrate" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_second_start_on_the_same_data_is_refused(state: StateFolder) -> None:
     assert state.try_lock("up")
     done = manage(state, "up", "--once")
