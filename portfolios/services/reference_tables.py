@@ -75,7 +75,7 @@ def load_reference_tables(folder: Path, *, is_synthetic: bool) -> None:
         named = [_instrument(row, column, folder) for column in ("ticker", "reference_index")]
         fund, index = named
         if fund is not None and index is not None:
-            changed.append(_record_terms(row, fund, index))
+            changed.append(_record_terms(row, fund, index, is_own=is_own))
         elif is_own:
             column = "ticker" if fund is None else "reference_index"
             symbol = row.text(column)
@@ -139,24 +139,43 @@ def _instrument(row: _Row, column: str, folder: Path) -> Instrument | None:
     return Instrument.objects.create(client=None, symbol=symbol, kind=kind)
 
 
-def _record_terms(row: _Row, fund: Instrument, index: Instrument) -> bool:
+def _record_terms(row: _Row, fund: Instrument, index: Instrument, *, is_own: bool) -> bool:
     valid_from = row.parsed("valid_from", date.fromisoformat, "a date such as 2026-11-20")
     multiple = row.parsed("multiple", Decimal, "a number other than 0")
     if not multiple.is_finite() or not multiple:
         raise row.refuse("multiple", "is 0 or no number")
-    _, created = LeverageTerms.objects.get_or_create(
+    terms = {
+        "multiple": multiple,
+        "reference_index": index,
+        "expense_ratio": _rate(row, "expense_ratio"),
+        "swap_spread": _rate(row, "swap_spread"),
+    }
+    found, created = LeverageTerms.objects.get_or_create(
         client=None,
         instrument=fund,
         valid_from=valid_from,
-        defaults={
-            "multiple": multiple,
-            "reference_index": index,
-            "expense_ratio": _rate(row, "expense_ratio"),
-            "swap_spread": _rate(row, "swap_spread"),
-            "source": row.text("source")[:200],
-        },
+        defaults={**terms, "source": row.text("source")[:200]},
     )
+    if not created and is_own:
+        _refuse_changed(row, found, terms)
     return created
+
+
+def _refuse_changed(row: _Row, found: LeverageTerms, given: Mapping[str, Any]) -> None:
+    """What was promised from a date on is on file once, and results rest on it: a table that says
+    otherwise is told, neither taken silently nor passed over."""
+    for column, value in given.items():
+        on_file = getattr(found, column)
+        # As many digits as the column keeps.
+        kept = value.quantize(on_file) if isinstance(value, Decimal) else value
+        if kept != on_file:
+            raise row.refuse(
+                column,
+                f"is {row.text(column)} where {on_file} is on file for {found.instrument.symbol}"
+                f" from {found.valid_from} on. Where the promise changed, add a row with the date"
+                " from which the new one holds; where the row on file is wrong, correct it in"
+                " /admin/, at the instrument; else mend the table",
+            )
 
 
 def _rate(row: _Row, column: str) -> Decimal:

@@ -60,6 +60,38 @@ def test_terms_may_name_what_the_folder_has_only_prices_of(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("2.5,CHIX,0.009,0.004", "column multiple: is 2.5 where 2.000 is on file for UPPP from 20"),
+        ("2,UPPP,0.009,0.004", "column reference_index: is UPPP where CHIX"),
+        ("2,CHIX,0.0095,0.004", "column expense_ratio: is 0.0095"),
+        ("2,CHIX,0.009,0", "column swap_spread: is 0"),
+    ],
+)
+def test_changed_terms_of_a_date_on_file_are_told(tmp_path: Path, row: str, told: str) -> None:
+    for symbol in ("UPPP", "CHIX"):
+        with_prices(tmp_path, symbol)
+    table = tmp_path / "leverage_terms.csv"
+    table.write_text(TERMS + "UPPP,2026-01-02,2,CHIX,0.009,0.004,x\n")
+    load(tmp_path)
+    table.write_text(TERMS + "UPPP,2026-01-02,2.0000,CHIX,0.0090000001,0.004,other words\n")
+    load(tmp_path)
+    table.write_text(TERMS + f"UPPP,2026-01-02,{row},x\n")
+    with pytest.raises(InvalidRequest, match=r"leverage_terms\.csv, row 2") as refusal:
+        load(tmp_path)
+    assert told in refusal.value.message
+    assert "/admin/" in refusal.value.message
+    with operator_scope():
+        assert LeverageTerms.objects.get().multiple == 2
+    table.write_text(TERMS + "UPPP,2026-01-02,2,CHIX,0.009,0.004,x\n")
+    with table.open("a") as more:
+        more.write("UPPP,2026-02-02,2.5,CHIX,0.009,0.004,x\n")
+    load(tmp_path)
+    with operator_scope():
+        assert LeverageTerms.objects.count() == 2
+
+
+@pytest.mark.parametrize(
     ("terms", "told"),
     [
         ("UPPP,2026-01-02,2,NOPE,0.009,0.004,x", "row 2, column reference_index: no instrument"),
