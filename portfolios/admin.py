@@ -17,7 +17,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Model, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, Model, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponseRedirect
@@ -48,6 +48,7 @@ from portfolios.models import (
     Position,
     PositionSet,
     Price,
+    PublicKey,
     RateObservation,
     WebhookEndpoint,
 )
@@ -59,6 +60,7 @@ from portfolios.services.authentication import mode_of
 from portfolios.services.credentials import LIVE, TEST, pepper_version
 from portfolios.services.data_version import data_version_bump
 from portfolios.services.positions import position_set_put
+from portfolios.services.public_keys import public_key_register
 from portfolios.services.sandboxes import sandbox_of
 
 PROBLEMS_SHOWN = 200
@@ -203,7 +205,7 @@ class ApiKeyAdmin(AuditedAdmin):
     search_fields = ("name", "=key_id", "client__name")
     autocomplete_fields = ("client",)
     fields = ("client", "mode", "kind", "name", "scopes", "allowed_networks", "expires_at")
-    actions = ("revoke",)
+    actions = ("revoke", "refuse_secret", "accept_secret")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return obj is None and super().has_change_permission(request, obj)
@@ -211,7 +213,8 @@ class ApiKeyAdmin(AuditedAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         if obj is None:
             return self.fields
-        return ("client", "mode", "kind", "name", "key_id", "scopes", "allowed_networks",
+        of_oauth = ("secret_refused",) if obj.kind == ApiKey.Kind.OAUTH else ()
+        return ("client", "mode", "kind", "name", "key_id", "scopes", "allowed_networks", *of_oauth,
                 "created_at", "expires_at", "last_used_at", "revoked_at")  # fmt: skip
 
     @display(label={LIVE: "info", TEST: "warning"})
@@ -265,6 +268,102 @@ class ApiKeyAdmin(AuditedAdmin):
         queryset.filter(revoked_at=None).update(revoked_at=Now())
         for key in keys:
             self._audit(request, key, "revoke", key.key_id)
+        self.message_user(request, f"{len(keys)} revoked.", messages.SUCCESS)
+
+    @admin.action(
+        description="Refuse the secrets of selected OAuth 2.0 clients", permissions=["change"]
+    )
+    def refuse_secret(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        """Of those that have registered a key: the others could not get in any more."""
+        keyed = PublicKey.objects.filter(credential=OuterRef("pk"), revoked_at=None)
+        self._set_refused(request, queryset.filter(Exists(keyed)), refused=True)
+
+    @admin.action(
+        description="Accept the secrets of selected OAuth 2.0 clients", permissions=["change"]
+    )
+    def accept_secret(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        self._set_refused(request, queryset, refused=False)
+
+    def _set_refused(
+        self, request: HttpRequest, queryset: QuerySet[ApiKey], *, refused: bool
+    ) -> None:
+        keys = list(queryset.filter(kind=ApiKey.Kind.OAUTH, secret_refused=not refused))
+        ApiKey.objects.filter(pk__in=[key.pk for key in keys]).update(secret_refused=refused)
+        verb = "refuse_secret" if refused else "accept_secret"
+        for key in keys:
+            self._audit(request, key, verb, key.key_id)
+        self.message_user(request, f"{len(keys)} changed.", messages.SUCCESS)
+
+
+class PublicKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    """The key as its owner sent it; what is kept of it is read out of that."""
+
+    credential = forms.ModelChoiceField(
+        ApiKey.objects.filter(kind=ApiKey.Kind.OAUTH, revoked_at=None), label="OAuth 2.0 client"
+    )
+    text = forms.CharField(
+        label="public key",
+        max_length=10_000,
+        widget=forms.Textarea(attrs={"rows": 10, "class": "font-mono w-full"}),
+        help_text="PEM (-----BEGIN PUBLIC KEY-----) or a JWK. An address of keys is not called.",
+    )
+    kid = forms.CharField(
+        label="key id (kid)",
+        max_length=100,
+        required=False,
+        help_text="As the client's assertions name it. Blank: that of the JWK, or its thumbprint.",
+    )
+    algorithm = forms.ChoiceField(
+        choices=[("", "By the key")] + [(name, name) for name in ("RS256", "PS256")],
+        required=False,
+        help_text="RSA keys alone have two; by the key is RS256, or what the JWK says.",
+    )
+
+    class Meta:
+        model = PublicKey
+        fields = ("credential", "kid", "algorithm", "expires_at")
+
+
+@admin.register(PublicKey)
+class PublicKeyAdmin(AuditedAdmin):
+    """Keys of OAuth 2.0 clients are registered and revoked here. Two may be live at a time."""
+
+    form = PublicKeyForm
+    list_display = ("kid", "algorithm", "credential", "client", "created_at", "expires_at",
+                    "revoked_at", "last_used_at")  # fmt: skip
+    list_filter = ("algorithm",)
+    list_select_related = ("client", "credential")
+    search_fields = ("=kid", "=credential__key_id", "client__name")
+    fields = ("credential", "text", "kid", "algorithm", "expires_at")
+    actions = ("revoke",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return obj is None and super().has_change_permission(request, obj)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+        if obj is None:
+            return self.fields
+        return ("client", "credential", "kid", "algorithm", "jwk", "created_at", "expires_at",
+                "last_used_at", "revoked_at")  # fmt: skip
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        made = public_key_register(
+            obj.credential,
+            form.cleaned_data["text"],
+            algorithm=obj.algorithm,
+            kid=obj.kid,
+            expires_at=obj.expires_at,
+        )
+        for name in ("pk", "client", "kid", "algorithm", "jwk"):
+            setattr(obj, name, getattr(made, name))
+        obj._state.adding = False
+
+    @admin.action(description="Revoke selected keys", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[PublicKey]) -> None:
+        keys = list(queryset.filter(revoked_at=None))
+        queryset.filter(revoked_at=None).update(revoked_at=Now())
+        for key in keys:
+            self._audit(request, key, "revoke", key.kid)
         self.message_user(request, f"{len(keys)} revoked.", messages.SUCCESS)
 
 

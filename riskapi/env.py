@@ -25,6 +25,13 @@ DEBUG: bool = _env.bool("RISK_DEBUG", default=False)
 ALLOWED_HOSTS: list[str] = _env.list("RISK_ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])
 CSRF_TRUSTED_ORIGINS: list[str] = _env.list("RISK_CSRF_TRUSTED_ORIGINS", default=[])
 HTTPS_ONLY: bool = _env.bool("RISK_HTTPS_ONLY", default=False)
+#: Where clients find the service, and what they mean it by in what they sign.
+PUBLIC_URL: str = _env.str("RISK_PUBLIC_URL", default="")
+if PUBLIC_URL and re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", PUBLIC_URL) is None:
+    raise ImproperlyConfigured(
+        "RISK_PUBLIC_URL is https://, a host in small letters and perhaps a port, and nothing"
+        f" behind; not {PUBLIC_URL!r}."
+    )
 
 _DEFAULT_STATE_DIR = Path.home() / ".local" / "state" / "riskapi"
 STATE_DIR = Path(_env.str("RISK_STATE_DIR", default=str(_DEFAULT_STATE_DIR)))

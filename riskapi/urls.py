@@ -11,7 +11,7 @@ from drf_spectacular.views import (
     SpectacularSwaggerView,
 )
 
-from riskapi.api import account, changelog, guide, oauth, views
+from riskapi.api import account, changelog, guide, issuer, oauth, views
 
 urlpatterns = [
     path("admin", RedirectView.as_view(url="/admin/")),
@@ -20,6 +20,7 @@ urlpatterns = [
     path("readyz", views.readyz),
     path("v1/", include("portfolios.api.urls")),
     path("v1/", include("analytics.api.urls")),
+    path(".well-known/oauth-authorization-server", issuer.ServerMetadataView.as_view()),
     path("oauth/token", oauth.TokenView.as_view()),
     path("oauth/revoke", oauth.RevocationView.as_view()),
     path("v1/me", account.MeView.as_view()),

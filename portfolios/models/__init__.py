@@ -7,7 +7,9 @@ from portfolios.models.clients import (
     AuthFailureWindow,
     Client,
     IdempotencyRecord,
+    PublicKey,
     QuotaWindow,
+    UsedAssertion,
 )
 from portfolios.models.imports import Import, ImportProblem
 from portfolios.models.instruments import (
@@ -53,7 +55,9 @@ __all__ = [
     "Position",
     "PositionSet",
     "Price",
+    "PublicKey",
     "QuotaWindow",
     "RateObservation",
+    "UsedAssertion",
     "WebhookEndpoint",
 ]

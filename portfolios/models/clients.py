@@ -62,7 +62,7 @@ class Client(models.Model):
 
 
 class ApiKey(models.Model):
-    """A bearer key, or an OAuth 2.0 client that gets tokens with its secret.
+    """A bearer key, or an OAuth 2.0 client that gets tokens with its secret or a key of its own.
 
     Either's secret is 256 random bits, so a fast keyed hash of it is kept.
     """
@@ -86,6 +86,9 @@ class ApiKey(models.Model):
     allowed_networks = ArrayField(
         models.CharField(max_length=43), default=list, blank=True, help_text="CIDR; empty: any."
     )
+    secret_refused = models.BooleanField(
+        default=False, editable=False, help_text="Gets tokens with its public keys alone."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -107,6 +110,52 @@ class ApiKey(models.Model):
     def holder(self) -> str:
         """Who holds it: keys and OAuth 2.0 clients of one name are in the same hands."""
         return " ".join(self.name.split()).casefold()
+
+
+class PublicKey(models.Model):
+    """Half of a key pair whose other half an OAuth 2.0 client keeps: it signs with that one."""
+
+    class Algorithm(models.TextChoices):
+        ES256 = "ES256", "ES256 (P-256)"
+        RS256 = "RS256", "RS256 (RSA)"
+        PS256 = "PS256", "PS256 (RSA)"
+        EDDSA = "EdDSA", "EdDSA (Ed25519)"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+")
+    credential = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="public_keys")
+    kid = models.CharField("key id (kid)", max_length=100)
+    algorithm = models.CharField(max_length=5, choices=Algorithm)
+    jwk = models.JSONField(help_text="Its public members alone.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ("client", "created_at", "id")
+        constraints = (
+            models.UniqueConstraint(fields=["credential", "kid"], name="public_key_kid"),
+        )
+
+    def __str__(self) -> str:
+        return self.kid
+
+
+class UsedAssertion(models.Model):
+    """An assertion that has been used, kept until it would be refused for its age."""
+
+    id = models.BigAutoField(primary_key=True)
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+")
+    credential = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="+")
+    jti_sha256 = models.BinaryField(max_length=32)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["credential", "jti_sha256"], name="assertion_once"),
+        )
+        indexes = (models.Index(fields=["expires_at"], name="assertion_expiry"),)
 
 
 class AccessToken(models.Model):

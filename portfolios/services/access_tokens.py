@@ -18,9 +18,12 @@ _KEPT = timedelta(days=1)
 
 
 def access_token_create(
-    credential: ApiKey, scopes: Sequence[str], *, request_id: str = ""
+    credential: ApiKey, scopes: Sequence[str], *, kid: str = "", request_id: str = ""
 ) -> tuple[AccessToken, str]:
-    """A new token of a client, and its text, which is nowhere kept. Needs the client's scope."""
+    """A new token of a client, and its text, which is nowhere kept. Needs the client's scope.
+
+    `kid` of the public key, if it has asked with one.
+    """
     made = credential_new(ACCESS_TOKEN, mode_of(credential.client))
     token = AccessToken.objects.create(
         client=credential.client,
@@ -36,7 +39,7 @@ def access_token_create(
         action="token.issued",
         object_id=token.token_id,
         request_id=request_id,
-        detail={"scopes": token.scopes},
+        detail={"scopes": token.scopes} | ({"kid": kid} if kid else {}),
     )
     return token, made.text
 

@@ -53,6 +53,8 @@ SELECT k.*, q.* FROM (SELECT set_config('synchronous_commit', 'off', true)) AS s
 ) q ON true
 """
 _KEY_COLUMNS = 20
+#: To `credential_lookup`: an OAuth 2.0 client whatever it says of its secret.
+_ASSERTION = "ra"
 
 logger = logging.getLogger(__name__)
 
@@ -88,11 +90,40 @@ def credential_admit(
     if credential is None:
         raise _invalid()
     hashes = credential.hashes()
-    row = _first_query(
+    admission = _admit(
+        credential.kind, credential.id, hashes, address, policies, mode=credential.mode
+    )
+    # Tokens are not hashed anew: they are over before a pepper is.
+    outdated = credential.kind != ACCESS_TOKEN and bytes(admission.key.secret_hmac) != hashes[0]
+    _note_use(admission.key, credential, outdated=outdated)
+    return admission
+
+
+def assertion_admit(
+    key_id: str, secret_hmac: bytes, address: str, policies: Sequence[str]
+) -> Admission:
+    """The OAuth 2.0 client of this id, which has proved itself by a signature; like a secret of it,
+    whose hash it has not had to show, the request is counted."""
+    admission = _admit(_ASSERTION, key_id, [secret_hmac], address, policies)
+    _note_use(admission.key, None, outdated=False)
+    return admission
+
+
+def _admit(
+    form: str,
+    key_id: str,
+    hashes: list[bytes],
+    address: str,
+    policies: Sequence[str],
+    *,
+    mode: str | None = None,
+) -> Admission:
+    """The live key of this id that has one of these hashes, and says to be of this mode."""
+    row = first_query(
         _ADMIT,
         [
-            credential.kind,
-            credential.id,
+            form,
+            key_id,
             hashes,
             list(policies),
             settings.REQUESTS_PER_MINUTE,
@@ -105,11 +136,10 @@ def credential_admit(
     genuine = [hmac.compare_digest(candidate, stored) for candidate in hashes]
     if key is None or not any(genuine) or key.revoked_at is not None or not key.client.is_active:
         raise _invalid()
-    if credential.mode != mode_of(key.client):
+    if mode not in (None, mode_of(key.client)):
         raise _invalid()
-    now = datetime.now(UTC)
-    if key.expires_at is not None and key.expires_at <= now:
-        if credential.kind == ACCESS_TOKEN:
+    if key.expires_at is not None and key.expires_at <= datetime.now(UTC):
+        if form == ACCESS_TOKEN:
             raise Refused("The token has expired: get another.", code="expired-access-token")
         raise Refused("The key has expired.", code="expired-api-key")
     assert row is not None  # noqa: S101  # a key was made of it
@@ -117,9 +147,6 @@ def credential_admit(
     if key.allowed_networks and not _is_within(address, tuple(key.allowed_networks)):
         quota_return(quota)  # a stolen key used from elsewhere must not use its client's up
         raise Refused("The key may not be used from this address.", code="address-not-allowed")
-    # Tokens are not hashed anew: they are over before a pepper is.
-    outdated = credential.kind != ACCESS_TOKEN and not genuine[0]
-    _note_use(key, credential, now, outdated=outdated)
     return Admission(key, quota)
 
 
@@ -145,7 +172,7 @@ def auth_failure_record(address: str, reason: str, text: str, *, request_id: str
         logger.warning("authentication failed address=%s reason=%s key=%s", address, reason, key_id)
         return 0
     try:
-        failures, seconds_left = _first_query(
+        failures, seconds_left = first_query(
             "INSERT INTO portfolios_authfailurewindow AS w (address, started_at, failures)"
             " VALUES (%s, clock_timestamp(), 1)"
             " ON CONFLICT (address) DO UPDATE SET"
@@ -200,20 +227,21 @@ def _key_of(row: tuple[Any, ...]) -> ApiKey:
     return key
 
 
-def _note_use(key: ApiKey, credential: Credential, now: datetime, *, outdated: bool) -> None:
+def _note_use(key: ApiKey, credential: Credential | None, *, outdated: bool) -> None:
     """At most once a minute; and move a key that was hashed under a former pepper to this one."""
+    now = datetime.now(UTC)
     if not outdated and key.last_used_at and now - key.last_used_at <= _USE_NOTED_EVERY:
         return
     changes: dict[str, Any] = {"last_used_at": Now()}
-    if credential.kind != ACCESS_TOKEN:
+    if credential is not None and credential.kind != ACCESS_TOKEN:
         changes["pepper_version"] = pepper_version()
-    if outdated:
-        changes["secret_hmac"] = credential.hashes()[0]
+        if outdated:
+            changes["secret_hmac"] = credential.hashes()[0]
     with client_scope(key.client_id):
         ApiKey.objects.filter(pk=key.pk).update(**changes)
 
 
-def _first_query(sql: str, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
+def first_query(sql: str, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
     """One row by one statement without a transaction.
 
     It is the first query of a request, so it is here that connections kept since before a restart

@@ -8,7 +8,7 @@ libraries read; what has nothing to do with OAuth (405, 415, 429, 503) is a prob
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from typing import Any, NoReturn
 
 from authlib.oauth2 import AuthorizationServer, ClientAuthentication, OAuth2Request
 from authlib.oauth2.rfc6749 import (
@@ -37,16 +37,31 @@ from portfolios.services.access_tokens import (
     access_token_create,
     access_token_revoke,
 )
-from portfolios.services.authentication import auth_failure_record, credential_admit
+from portfolios.services.authentication import (
+    Admission,
+    auth_failure_record,
+    credential_admit,
+)
+from portfolios.services.client_assertions import (
+    MAX_LENGTH,
+    TYPE,
+    BadAssertion,
+    assertion_authenticate,
+)
 from portfolios.services.credentials import CLIENT_SECRET, credential_parse
 from portfolios.services.quotas import REQUESTS
 from portfolios.tenancy import client_scope
 from riskapi.api.addresses import client_address
 from riskapi.api.authentication import TooManyFailures
+from riskapi.api.issuer import BY_ASSERTION, BY_SECRET, audiences
 from riskapi.api.renderers import dumps
 
 FORM = "application/x-www-form-urlencoded"
-_METHODS = ["client_secret_basic", "client_secret_post"]
+METHODS = [*BY_SECRET, BY_ASSERTION]
+_REFUSED = (
+    "No such client, or not its credentials. Send id and secret by HTTP Basic, or as client_id and"
+    " client_secret in the body, or sign a client_assertion."
+)
 
 
 class _Form(OAuth2Payload):
@@ -78,16 +93,17 @@ class _OAuthRequest(OAuth2Request):
 
 
 class _OAuthClient(ClientMixin):
-    """A client as it names itself; who it is shows with its secret."""
+    """A client as it names itself; who it is shows with its secret or its assertion."""
 
-    def __init__(self, client_id: str, http: HttpRequest) -> None:
+    def __init__(self, client_id: str | None, http: HttpRequest) -> None:
         self.client_id = client_id
         self.http = http
+        self.kid = ""
         self._key: ApiKey | None = None
 
     @property
     def key(self) -> ApiKey:
-        assert self._key is not None  # noqa: S101  # asked for once the secret is checked
+        assert self._key is not None  # noqa: S101  # asked for once it has shown who it is
         return self._key
 
     @property
@@ -95,30 +111,56 @@ class _OAuthClient(ClientMixin):
         return str(getattr(self.http, "request_id", ""))
 
     def get_client_id(self) -> str:
-        return self.client_id
+        return self.key.key_id
 
     def check_client_secret(self, client_secret: str) -> bool:
         """Look the secret up; like an API key it counts against quotas, or as a failure."""
-        address = client_address(self.http)
         parsed = credential_parse(client_secret, CLIENT_SECRET)
         # The secret of another client is no secret of this one.
         text = client_secret if parsed and parsed.id == self.client_id else ""
+        address = client_address(self.http)
         try:
             admission = credential_admit(text, address, (REQUESTS,), kinds=(CLIENT_SECRET,))
         except Refused as refusal:
-            seconds = auth_failure_record(
-                address, refusal.code, client_secret, request_id=self.request_id
-            )
-            if seconds:
-                raise TooManyFailures(seconds) from None
+            self._count_failure(address, refusal.code, client_secret)
             return False
+        self._let_in(admission)
+        return True
+
+    def check_assertion(self, assertion: str) -> None:
+        """Have it say who the client is; it counts like a secret."""
+        address = client_address(self.http)
+        try:
+            admission, self.kid = assertion_authenticate(
+                assertion,
+                address,
+                (REQUESTS,),
+                audiences=audiences(self.http),
+                client_id=self.client_id,
+            )
+        except BadAssertion as refusal:
+            self.refuse_assertion(address, refusal.message)
+        except Refused as refusal:
+            self._count_failure(address, refusal.code, "")
+            raise _InvalidAssertion(_REFUSED, status_code=401) from None
+        self._let_in(admission)
+
+    def refuse_assertion(self, address: str, why: str) -> NoReturn:
+        self._count_failure(address, "bad-assertion", "")
+        raise _InvalidAssertion(why, status_code=401)
+
+    def _let_in(self, admission: Admission) -> None:
         self._key = admission.key
         self.http.quota = admission.quota  # type: ignore[attr-defined]  # ours
         refuse_beyond(admission.quota)
-        return True
+
+    def _count_failure(self, address: str, reason: str, text: str) -> None:
+        seconds = auth_failure_record(address, reason, text, request_id=self.request_id)
+        if seconds:
+            raise TooManyFailures(seconds)
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:  # noqa: ARG002  # its signature
-        return method in _METHODS
+        return method in METHODS
 
     def check_grant_type(self, grant_type: str) -> bool:
         return grant_type == "client_credentials"
@@ -129,12 +171,31 @@ class _OAuthClient(ClientMixin):
         return " ".join(asked) if set(asked) <= set(self.key.scopes) else None
 
 
+class _InvalidAssertion(InvalidClientError):
+    """Says what is wrong with it, which nobody learns a client's existence from."""
+
+
+def _by_assertion(_: Any, request: _OAuthRequest) -> _OAuthClient | None:
+    """RFC 7521, section 4.2: the client is who the assertion says it is."""
+    if not _asserts(request):
+        return None
+    client = _OAuthClient(request.form.get("client_id"), request.http)
+    if request.form.get("client_assertion_type") != TYPE:
+        client.refuse_assertion(client_address(request.http), f"client_assertion_type is {TYPE}.")
+    client.check_assertion(request.form.get("client_assertion", ""))
+    return client
+
+
+def _asserts(request: _OAuthRequest) -> bool:
+    return bool({"client_assertion", "client_assertion_type"} & request.form.keys())
+
+
 class _Grant(ClientCredentialsGrant):
-    TOKEN_ENDPOINT_AUTH_METHODS = _METHODS
+    TOKEN_ENDPOINT_AUTH_METHODS = METHODS
 
 
 class _Revocation(RevocationEndpoint):
-    CLIENT_AUTH_METHODS = _METHODS
+    CLIENT_AUTH_METHODS = METHODS
 
     def authenticate_token(self, request: _OAuthRequest, client: _OAuthClient) -> str:
         """The text itself: a foreign token is answered like one that never was."""
@@ -161,19 +222,21 @@ class _Server(AuthorizationServer):
     def authenticate_client(
         self, request: _OAuthRequest, methods: list[str], endpoint: str = "token"
     ) -> _OAuthClient:
-        if "Authorization" in request.headers and "client_secret" in request.form:
-            raise InvalidRequestError("Authenticate in the header or in the body, not in both.")
+        ways = ("Authorization" in request.headers, "client_secret" in request.form)
+        if sum((*ways, _asserts(request))) > 1:
+            raise InvalidRequestError(
+                "Authenticate in one way: by the header, by client_secret or by client_assertion."
+            )
         if any(values[1:] for values in request.payload.datalist.values()):
             raise InvalidRequestError("A parameter is given more than once.")
         known = ClientAuthentication(lambda client_id: _OAuthClient(client_id, request.http))
+        known.register(BY_ASSERTION, _by_assertion)
         try:
             client: _OAuthClient = known.authenticate(request, methods, endpoint)
+        except _InvalidAssertion:
+            raise
         except (InvalidClientError, ValueError):  # a header that is not base64 of UTF-8
-            raise InvalidClientError(
-                "No such client, or not its secret. Send both by HTTP Basic, or as client_id and"
-                " client_secret in the body.",
-                status_code=401,
-            ) from None
+            raise InvalidClientError(_REFUSED, status_code=401) from None
         return client
 
     def save_token(self, token: dict[str, Any], request: _OAuthRequest) -> None:
@@ -191,7 +254,9 @@ class _Server(AuthorizationServer):
 
 def _token_text(client: _OAuthClient, scope: str, **_: Any) -> str:
     with client_scope(client.key.client_id, statement_timeout=STATEMENT_TIMEOUT):
-        return access_token_create(client.key, scope.split(), request_id=client.request_id)[1]
+        return access_token_create(
+            client.key, scope.split(), kid=client.kid, request_id=client.request_id
+        )[1]
 
 
 _server = _Server()
@@ -203,8 +268,18 @@ _server.register_token_generator(
 
 
 class _AuthenticationSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes a form
-    client_id = serializers.CharField(required=False, help_text="Unless sent by HTTP Basic.")
+    client_id = serializers.CharField(
+        required=False, help_text="With client_secret, unless both are sent by HTTP Basic."
+    )
     client_secret = serializers.CharField(required=False, help_text="Likewise.")
+    client_assertion_type = serializers.ChoiceField(
+        choices=[TYPE], required=False, help_text="With client_assertion."
+    )
+    client_assertion = serializers.CharField(
+        required=False,
+        max_length=MAX_LENGTH,
+        help_text="In place of a secret: a JWT signed with a key of the client (RFC 7523).",
+    )
 
 
 class TokenRequestSerializer(_AuthenticationSerializer):
@@ -281,6 +356,16 @@ class TokenView(_OAuthView):
                     "client_id": "4Hq2mZ8c",
                     "client_secret": "rs_live_...",
                     "scope": "portfolios:read",
+                },
+                media_type=FORM,
+                request_only=True,
+            ),
+            OpenApiExample(
+                "With an assertion in place of a secret",
+                value={
+                    "grant_type": "client_credentials",
+                    "client_assertion_type": TYPE,
+                    "client_assertion": "eyJhbGciOiJFUzI1NiIsImtpZCI6Ii4uLiJ9....",
                 },
                 media_type=FORM,
                 request_only=True,

@@ -16,6 +16,7 @@ from analytics.tasks import KINDS
 from portfolios.jobs import sweep
 from portfolios.services.access_tokens import access_token_purge
 from portfolios.services.authentication import auth_failure_purge
+from portfolios.services.client_assertions import assertion_purge
 from portfolios.services.deliveries import DELIVERY
 from portfolios.services.events import events_purge
 from portfolios.services.idempotency import idempotency_purge
@@ -91,6 +92,7 @@ def purge() -> None:
     with operator_scope():
         idempotency_purge()
         access_token_purge()
+        assertion_purge()
         auth_failure_purge()
         events_purge()
         webhook_secrets_renew()
