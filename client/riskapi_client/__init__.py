@@ -8,6 +8,7 @@ Figure(value=0.66, unit='1', se=0.0101, ci95=(0.639, 0.681), n_obs=252)
 """
 
 from riskapi_client.api import RiskApi
+from riskapi_client.credentials import PrivateKey
 from riskapi_client.errors import ApiError, ImportNotOver, RunNotOver, TransportError, UnitFailed
 from riskapi_client.figures import Figure
 from riskapi_client.runs import Run
@@ -18,6 +19,7 @@ __all__ = [
     "Figure",
     "ImportNotOver",
     "InvalidSignature",
+    "PrivateKey",
     "RiskApi",
     "Run",
     "RunNotOver",

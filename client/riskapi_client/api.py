@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from riskapi_client.credentials import PrivateKey
 from riskapi_client.errors import ImportNotOver
 from riskapi_client.runs import Run
 from riskapi_client.transport import Transport
@@ -30,11 +31,13 @@ class RiskApi:
         key: str | None = None,
         client_id: str | None = None,
         client_secret: str | None = None,
+        private_key: PrivateKey | None = None,
         patience: float = 60.0,
         timeout: float = 30.0,
         **further: Any,
     ) -> None:
-        """The service at `url`, with a `key` or with the id and secret of an OAuth2 client.
+        """The service at `url`, with a `key` or with the id of an OAuth2 client and
+        its secret or private key.
 
         `timeout`: seconds that one attempt may take; `patience`: for how long attempts go on.
         """
@@ -43,6 +46,7 @@ class RiskApi:
             key=key,
             client_id=client_id,
             client_secret=client_secret,
+            private_key=private_key,
             patience=patience,
             timeout=timeout,
             **further,

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
+from riskapi_client.credentials import PrivateKey, Secret
 from riskapi_client.errors import ApiError, TransportError
 
 _VERSION = "1.0.0"
@@ -37,6 +38,14 @@ class Answer:
         return json.loads(self.content)
 
 
+class _NotNow(Exception):
+    """No token for now; what was to be sent with it waits as if it had been refused so itself."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
 class Transport:
     """Sends to one service, with a key or with OAuth2 client credentials.
 
@@ -53,15 +62,17 @@ class Transport:
         key: str | None = None,
         client_id: str | None = None,
         client_secret: str | None = None,
+        private_key: PrivateKey | None = None,
         patience: float = 60.0,
         timeout: float = 30.0,
         pool: urllib3.PoolManager | None = None,
     ) -> None:
-        if (key is None) == (client_id is None or client_secret is None):
-            raise ValueError("give either key or client_id and client_secret")
+        proof = private_key or (Secret(client_secret) if client_secret is not None else None)
+        if (key is None) == (client_id is None or proof is None):
+            raise ValueError("give either key or client_id and client_secret or private_key")
         self._url = url.rstrip("/").removesuffix("/v1")
         self._key = key
-        self._credentials = (client_id, client_secret)
+        self._client_id, self._proof = client_id or "", proof
         self._token: tuple[str, float] | None = None
         self._patience = patience
         self._timeout = timeout
@@ -121,6 +132,8 @@ class Transport:
             )  # fmt: skip
         except urllib3.exceptions.HTTPError as error:
             return None, {}, b"", error
+        except _NotNow as refusal:
+            return refusal.answer.status, refusal.answer.headers, refusal.answer.content, None
         return answer.status, answer.headers, answer.data, None
 
     def _address(self, path: str, query: Mapping[str, Any] | None) -> str:
@@ -136,19 +149,25 @@ class Transport:
         return self._token[0]
 
     def _fetch_token(self) -> tuple[str, float]:
-        identifier, secret = self._credentials
-        headers = urllib3.make_headers(basic_auth=f"{identifier}:{secret}")
+        """A token, and until when it is good: some time before it ends, counted from the asking."""
+        assert self._proof is not None  # noqa: S101  # or there is a key
+        asked, endpoint = time.monotonic(), f"{self._url}/oauth/token"
+        form, headers = self._proof.proof(self._client_id, endpoint)
         answer = self._pool.request(
-            "POST", f"{self._url}/oauth/token", fields={"grant_type": "client_credentials"},
+            "POST", endpoint, fields={"grant_type": "client_credentials", **form},
             headers=headers, encode_multipart=False, timeout=self._timeout,
             redirect=False, retries=False,
         )  # fmt: skip
+        if answer.status in _AGAIN:
+            raise _NotNow(Answer(answer.status, answer.headers, answer.data))
         if answer.status != 200:
             problem = _problem(answer.status, answer.data)
-            raise ApiError(answer.status, {"code": problem.get("error"), **problem})
+            told = {"code": problem.get("error"), "detail": problem.get("error_description")}
+            raise ApiError(answer.status, {**told, **problem})
         token = json.loads(answer.data)
-        lasts = float(token.get("expires_in", 0)) - _TOKEN_MARGIN
-        return str(token["access_token"]), time.monotonic() + lasts
+        lasts = float(token.get("expires_in", 0))
+        # Of a token that is shorter than the margin, half.
+        return str(token["access_token"]), asked + max(lasts - _TOKEN_MARGIN, lasts / 2)
 
 
 def _wait(attempt: int, headers: Mapping[str, str]) -> float:

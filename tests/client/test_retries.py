@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from riskapi_client import ApiError, RiskApi, TransportError
+from riskapi_client import ApiError, PrivateKey, RiskApi, TransportError
 
 
 class Moody(http.server.BaseHTTPRequestHandler):
@@ -26,7 +26,8 @@ class Moody(http.server.BaseHTTPRequestHandler):
             self.connection.close()
             return
         status, code = told
-        body = json.dumps({"code": code, "id": "pf_1", "detail": "scripted", "errors": []}).encode()
+        body = json.dumps({"code": code, "id": "pf_1", "detail": "scripted", "errors": [],
+                           "access_token": "t", "expires_in": 900}).encode()  # fmt: skip
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         if status in (409, 429):
@@ -71,6 +72,21 @@ def test_each_call_has_a_key_of_its_own_unless_one_is_given(moody: str) -> None:
     assert keys[2] == "mine"
 
 
+def test_a_token_that_cannot_be_had_now_is_asked_for_again(moody: str) -> None:
+    Moody.script = ["drop", (503, ""), (429, ""), (200, ""), (201, "")]
+    with RiskApi(moody, client_id="c", client_secret="s") as risk:
+        assert risk.post("/v1/portfolios", {})["id"] == "pf_1"
+    assert [path for path, _ in Moody.seen] == ["/oauth/token"] * 4 + ["/v1/portfolios"]
+
+
+@pytest.mark.parametrize("statuses", [(401,), (200, 401, 401), (200, 401, 200, 401)])
+def test_a_refused_token_is_renewed_once(moody: str, statuses: tuple[int, ...]) -> None:
+    Moody.script = [(status, "") for status in statuses]
+    with RiskApi(moody, client_id="c", client_secret="s") as risk, pytest.raises(ApiError):
+        risk.post("/v1/portfolios", {})
+    assert len(Moody.seen) == len(statuses)
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 412, 422, 500])
 def test_a_refusal_is_not_sent_again(moody: str, status: int) -> None:
     Moody.script = [(status, "refused")]
@@ -89,5 +105,12 @@ def test_patience_ends(moody: str) -> None:
 def test_one_way_to_say_who_is_calling() -> None:
     with pytest.raises(ValueError, match="either key or client_id"):
         RiskApi("http://x", key="k", client_id="c", client_secret="s")
-    with pytest.raises(ValueError, match="either key or client_id"):
-        RiskApi("http://x")
+    halves: list[dict[str, Any]] = [{}, {"client_id": "c"}, {"client_secret": "s"}]
+    for half in halves:
+        with pytest.raises(ValueError, match="either key or client_id"):
+            RiskApi("http://x", **half)
+
+
+def test_a_private_key_is_one() -> None:
+    with pytest.raises(ValueError, match="P-256, Ed25519 or RSA"):
+        PrivateKey("nothing", "kid")
