@@ -5,11 +5,17 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
+from django.middleware.csrf import CsrfViewMiddleware
+from django.utils.deprecation import MiddlewareMixin
 from django.utils.encoding import escape_uri_path
 
 from portfolios.api.receiving import STRANGERS, Overloaded, TooSlow
@@ -122,6 +128,31 @@ def _not_received(request: HttpRequest) -> HttpResponse | None:
             str(refusal.detail), status=refusal.status_code, content_type="text/plain"
         )
     return None
+
+
+class _AdminOnly(MiddlewareMixin):
+    """Works for the admin alone: programs have keys, and neither cookies nor sessions."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if request.path.startswith("/admin/"):
+            return super().__call__(request)
+        return self.get_response(request)
+
+
+class AdminSessionMiddleware(_AdminOnly, SessionMiddleware):
+    pass
+
+
+class AdminCsrfMiddleware(_AdminOnly, CsrfViewMiddleware):
+    """Views elsewhere that are not exempt refuse whatever is not a safe method."""
+
+
+class AdminAuthenticationMiddleware(_AdminOnly, AuthenticationMiddleware):
+    pass
+
+
+class AdminMessageMiddleware(_AdminOnly, MessageMiddleware):
+    pass
 
 
 def _spoken_for(request: HttpRequest, response: HttpResponseBase) -> bool:
