@@ -144,7 +144,7 @@ class AdminSessionMiddleware(_AdminOnly, SessionMiddleware):
 
 
 class AdminCsrfMiddleware(_AdminOnly, CsrfViewMiddleware):
-    """Views elsewhere that are not exempt refuse whatever is not a safe method."""
+    """Views elsewhere that are not exempt refuse whatever is not a safe method, token or none."""
 
 
 class AdminAuthenticationMiddleware(_AdminOnly, AuthenticationMiddleware):

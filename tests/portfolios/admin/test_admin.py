@@ -410,3 +410,28 @@ def test_webhook_shows_its_log_and_no_secret(operator: Browser, world: World) ->
     assert "503" in log
     assert "<b>busy</b>" not in log
     assert "&lt;b&gt;busy" in log
+
+
+def test_form_without_its_token_is_refused(db: None) -> None:
+    """The admin's forms are protected by a class of ours, which Django's own check cannot see."""
+    User.objects.create_superuser("operator", password="correct horse battery")
+    browser = Browser(enforce_csrf_checks=True)
+    said = {"username": "operator", "password": "correct horse battery"}
+    assert browser.post("/admin/login/", said).status_code == 403
+    page = browser.get("/admin/login/")
+    token = browser.cookies["csrftoken"].value
+    assert page.status_code == 200
+    entered = browser.post("/admin/login/?next=/admin/", {**said, "csrfmiddlewaretoken": token})
+    assert entered.status_code == 302
+    assert browser.get("/admin/").status_code == 200
+    change = "/admin/portfolios/client/add/"
+    assert browser.post(change, {"name": "Fund", "slug": "fund"}).status_code == 403
+
+
+def test_programs_get_no_cookies_and_no_session(operator: Browser, world: World) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        answer = operator.get("/v1/errors")
+    assert answer.status_code == 200
+    assert not answer.cookies
+    assert "Cookie" not in answer.headers.get("Vary", "")
+    assert not asked.captured_queries
