@@ -14,12 +14,8 @@ from drf_spectacular.views import (
 from riskapi.api import account, changelog, guide, issuer, oauth, views
 
 urlpatterns = [
-    path("admin", RedirectView.as_view(url="/admin/")),
-    path("admin/", admin.site.urls),
-    path("healthz", views.healthz),
-    path("readyz", views.readyz),
-    path("v1/", include("portfolios.api.urls")),
     path("v1/", include("analytics.api.urls")),
+    path("v1/", include("portfolios.api.urls")),
     path(".well-known/oauth-authorization-server", issuer.ServerMetadataView.as_view()),
     path("oauth/token", oauth.TokenView.as_view()),
     path("oauth/revoke", oauth.RevocationView.as_view()),
@@ -32,5 +28,9 @@ urlpatterns = [
     path("v1/errors/<str:code>", views.ProblemDetailView.as_view()),
     path("v1/openapi.json", SpectacularJSONAPIView.as_view(), name="schema"),
     path("v1/docs", SpectacularSwaggerView.as_view(url_name="schema")),
+    path("admin", RedirectView.as_view(url="/admin/")),
+    path("admin/", admin.site.urls),
+    path("healthz", views.healthz),
+    path("readyz", views.readyz),
     path("v1/redoc", SpectacularRedocView.as_view(url_name="schema")),
 ]

@@ -16,7 +16,6 @@ from portfolios.api import (
 )
 
 urlpatterns = [
-    path("audit", audit.AuditListView.as_view()),
     path("portfolios", portfolios.PortfolioListView.as_view()),
     path("portfolios/<str:portfolio_id>", portfolios.PortfolioDetailView.as_view()),
     path("portfolios/<str:portfolio_id>/positions", positions.PositionsView.as_view()),
@@ -35,6 +34,7 @@ urlpatterns = [
     path("corporate-actions", market.CorporateActionListView.as_view()),
     path("calendars/<str:calendar>", market.CalendarView.as_view()),
     path("events", events.EventListView.as_view()),
+    path("audit", audit.AuditListView.as_view()),
     path("imports", imports.ImportListView.as_view()),
     path("imports/<str:import_id>", imports.ImportDetailView.as_view()),
     path("imports/<str:import_id>/errors", imports.ImportProblemListView.as_view()),
