@@ -159,7 +159,7 @@ def run_unit_answers(run: Run, name: str | None = None) -> Iterator[tuple[str, d
 def unit_result_get(client: Client, run_id: str, name: str) -> UnitResult:
     """What a unit of a run has come to, in one look of its own; raises NotFound."""
     pk = parse_public_id(Run.ID_PREFIX, run_id)
-    rows = client_query(client.pk, _UNIT_RESULT, [name, pk, client.pk]) if pk else []
+    rows = client_query(client.pk, _UNIT_RESULT, [client.pk, pk, name]) if pk else []
     if not rows:
         raise NotFound("There is no such run.")
     found = UnitResult(*rows[0])
@@ -168,12 +168,7 @@ def unit_result_get(client: Client, run_id: str, name: str) -> UnitResult:
     return found
 
 
-_UNIT_RESULT = (
-    "SELECT unit.state, result.body, result.content_hash FROM analytics_run run"
-    " LEFT JOIN analytics_unit unit ON unit.run_id = run.id AND unit.name = %s"
-    " LEFT JOIN analytics_result result ON result.unit_id = unit.id"
-    " WHERE run.id = %s AND run.client_id = %s"
-)
+_UNIT_RESULT = "SELECT * FROM unit_result(%s, %s, %s)"
 
 
 def replay_latest(run: Run) -> Replay:
