@@ -5,10 +5,11 @@ Composing a query by key with the ORM costs several times what it takes PostgreS
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.db import connection, models
+from django.db.models.base import ModelState
 
 M = TypeVar("M", bound=models.Model)
 
@@ -28,3 +29,14 @@ def instance(model: type[M], values: Sequence[Any]) -> M:
         for field, value in zip(fields, values, strict=True)
     ]
     return model.from_db(connection.alias, [field.attname for field in fields], read)
+
+
+def instance_of_some(model: type[M], values: Mapping[str, Any]) -> M:
+    """The instance of a row by some of its attributes, the key among them; what else is asked of
+    it is read then, as after `.only()`."""
+    made = model.__new__(model)
+    made._state = ModelState()
+    made._state.adding = False
+    made._state.db = connection.alias
+    made.__dict__.update(values)
+    return made

@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 
 from portfolios.errors import Refused
 from portfolios.models import ApiKey, AuthFailureWindow, Client
+from portfolios.selectors.rows import instance_of_some
 from portfolios.services.audit import audit_record
 from portfolios.services.credentials import (
     ACCESS_TOKEN,
@@ -55,6 +56,14 @@ SELECT k.*, q.* FROM (SELECT set_config('synchronous_commit', 'off', true)) AS s
 _KEY_COLUMNS = 20
 #: To `credential_lookup`: an OAuth 2.0 client whatever it says of its secret.
 _ASSERTION = "ra"
+_OWN_COLUMNS = (
+    "id", "key_id", "kind", "name", "secret_hmac", "scopes", "allowed_networks", "expires_at",
+    "revoked_at", "last_used_at",
+)  # fmt: skip
+_CLIENT_COLUMNS = (
+    "id", "name", "slug", "base_currency", "is_synthetic", "is_active", "created_at",
+    "requests_per_minute", "runs_per_minute", "max_open_runs",
+)  # fmt: skip
 
 logger = logging.getLogger(__name__)
 
@@ -213,17 +222,9 @@ def auth_failure_purge() -> int:
 
 
 def _key_of(row: tuple[Any, ...]) -> ApiKey:
-    client = Client(
-        id=row[10], name=row[11], slug=row[12], base_currency=row[13],
-        is_synthetic=row[14], is_active=row[15], created_at=row[16],
-        requests_per_minute=row[17], runs_per_minute=row[18], max_open_runs=row[19],
-    )  # fmt: skip
-    key = ApiKey(
-        id=row[0], client=client, key_id=row[1], kind=row[2], name=row[3], secret_hmac=row[4],
-        scopes=row[5], allowed_networks=row[6], expires_at=row[7], revoked_at=row[8],
-        last_used_at=row[9],
-    )  # fmt: skip
-    key._state.adding = client._state.adding = False
+    client = instance_of_some(Client, dict(zip(_CLIENT_COLUMNS, row[10:20], strict=True)))
+    key = instance_of_some(ApiKey, dict(zip(_OWN_COLUMNS, row[:10], strict=True)))
+    key.client = client
     return key
 
 

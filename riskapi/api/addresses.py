@@ -29,6 +29,7 @@ def client_address(request: HttpRequest) -> str:
     return nearest if found is None else str(found)
 
 
+@functools.lru_cache(maxsize=1024)
 def _parsed(text: str) -> _Address | None:
     """An address, written with a port or as IPv4 mapped into IPv6 too."""
     text = text.strip()
