@@ -47,7 +47,6 @@ STATUS_CODES = {
     403: "refused",
     404: "not-found",
     405: "method-not-allowed",
-    408: "request-timeout",
     413: "payload-too-large",
     503: "service-degraded",
 }

@@ -18,7 +18,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.encoding import escape_uri_path
 
-from portfolios.api.receiving import STRANGERS, Overloaded, TooSlow
+from portfolios.api.receiving import STRANGERS, Overloaded
 from portfolios.correlation import Correlation, correlated
 from portfolios.identifiers import public_id, uuid7
 from portfolios.tenancy import operator_scope
@@ -120,10 +120,10 @@ def _not_received(request: HttpRequest) -> HttpResponse | None:
     if request.method != "POST":
         return None
     try:
-        STRANGERS.receive(lambda: request.body, request.META.get("CONTENT_LENGTH") or "")
+        STRANGERS.receive(lambda: request.body)
     except UnreadablePostError:
         return HttpResponse("The form was cut off.", status=400, content_type="text/plain")
-    except (Overloaded, TooSlow) as refusal:
+    except Overloaded as refusal:
         return HttpResponse(
             str(refusal.detail), status=refusal.status_code, content_type="text/plain"
         )

@@ -71,7 +71,6 @@ _TYPES = (
     ProblemType("not-found", 404, "Not found", "Check the id or the path: it does not exist, or is not yours."),
     ProblemType("method-not-allowed", 405, "Method not allowed", "The Allow header lists the methods."),
     ProblemType("not-acceptable", 406, "Not acceptable", "Accept one of the types in `detail`: every answer is there as application/json, lists and results as files too."),
-    ProblemType("request-timeout", 408, "Too slow", "The body did not arrive in time: send it again over a faster connection, packed or in parts.", retryable=True),
     ProblemType("conflict", 409, "Conflict", "The object's state does not allow this now; read it again."),
     ProblemType("duplicate-external-id", 409, "external_id in use", "Another portfolio of yours has this external_id; look it up with ?external_id=."),
     ProblemType("duplicate-symbol", 409, "Symbol in use", "An instrument of yours has this symbol."),

@@ -221,7 +221,6 @@ _STATUSES = {
     404: "Does not exist, or is not yours.",
     405: "Method not allowed.",
     406: "Not available as the type accepted.",
-    408: "The body did not arrive in time.",
     409: "Conflict.",
     410: "Gone: what was asked for was canceled.",
     411: "Without Content-Length.",
@@ -324,7 +323,7 @@ class ProblemAutoSchema(AutoSchema):
         if self.view.authentication_classes:
             refusals += [401, 403, 429]
         if self.method in ("POST", "PUT", "PATCH"):
-            refusals += [408, 409, 411, 413, 415, 422]
+            refusals += [409, 411, 413, 415, 422]
         if self.method == "PATCH":
             refusals += [412, 428]
         refusals += getattr(self.view, "refusals", {}).get(self.method, ())

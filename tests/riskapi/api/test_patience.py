@@ -9,12 +9,11 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from django.http import UnreadablePostError
 from django.test import Client as HttpClient
 
 from analytics.models import Run, Unit
 from analytics.services import runs
-from portfolios.api.receiving import CLIENTS, STRANGERS, Overloaded, Places, TooSlow
+from portfolios.api.receiving import CLIENTS, STRANGERS
 from portfolios.tenancy import client_scope
 from tests.callers import Caller
 
@@ -82,31 +81,6 @@ def test_strangers_keep_no_client_from_being_heard(
             assert client.post(path, b"grant_type=x", form).status_code == 503, path
         assert caller.post("/v1/portfolios", {"name": "x"}).status == 201
     assert client.post("/oauth/token", b"grant_type=x", form).status_code == 400
-
-
-def test_a_body_that_does_not_arrive_is_given_up_and_its_place_kept_till_it_ends() -> None:
-    places, arriving = Places(1, seconds=0.05), threading.Event()
-
-    def read() -> str:
-        arriving.wait()
-        return "late"
-
-    with pytest.raises(TooSlow):
-        places.receive(read, "1")
-    places.patience = 0.05
-    with pytest.raises(Overloaded):
-        places.receive(lambda: "next", "1")
-    arriving.set()
-    places.patience = 5.0
-    assert places.receive(lambda: "next", "1") == "next"
-
-
-def test_what_a_body_raises_is_raised_where_it_is_waited_for() -> None:
-    def read() -> str:
-        raise UnreadablePostError
-
-    with pytest.raises(UnreadablePostError):
-        Places(1).receive(read, "1")
 
 
 def test_a_form_of_a_stranger_is_small(client: HttpClient) -> None:
