@@ -179,6 +179,13 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the s
         initial=LIVE,
         help_text="The first test key makes the sandbox, which takes some seconds.",
     )
+    certificate = forms.CharField(
+        max_length=10_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4, "class": "font-mono w-full"}),
+        help_text="PEM, or its SHA-256 fingerprint: the key is good only over TLS with this client"
+        " certificate. Blank: with any or none.",
+    )
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
@@ -204,7 +211,8 @@ class ApiKeyAdmin(AuditedAdmin):
     list_select_related = ("client",)
     search_fields = ("name", "=key_id", "client__name")
     autocomplete_fields = ("client",)
-    fields = ("client", "mode", "kind", "name", "scopes", "allowed_networks", "expires_at")
+    fields = ("client", "mode", "kind", "name", "scopes", "allowed_networks", "certificate",
+              "expires_at")  # fmt: skip
     actions = ("revoke", "refuse_secret", "accept_secret")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -214,8 +222,9 @@ class ApiKeyAdmin(AuditedAdmin):
         if obj is None:
             return self.fields
         of_oauth = ("secret_refused",) if obj.kind == ApiKey.Kind.OAUTH else ()
-        return ("client", "mode", "kind", "name", "key_id", "scopes", "allowed_networks", *of_oauth,
-                "created_at", "expires_at", "last_used_at", "revoked_at")  # fmt: skip
+        return ("client", "mode", "kind", "name", "key_id", "scopes", "allowed_networks",
+                "certificate_sha256", *of_oauth, "created_at", "expires_at", "last_used_at",
+                "revoked_at")  # fmt: skip
 
     @display(label={LIVE: "info", TEST: "warning"})
     def mode(self, key: ApiKey) -> str:
@@ -245,6 +254,7 @@ class ApiKeyAdmin(AuditedAdmin):
             kind=obj.kind,
             allowed_networks=obj.allowed_networks,
             expires_at=obj.expires_at,
+            certificate=form.cleaned_data["certificate"],
         )
         obj.pk, obj.key_id = made.pk, made.key_id
         obj._state.adding = False

@@ -84,15 +84,24 @@ RUNS_PER_MINUTE: int = _env.int("RISK_RUNS_PER_MINUTE", default=60)
 MAX_OPEN_RUNS: int = _env.int("RISK_MAX_OPEN_RUNS", default=20)
 #: Bad credentials from one address; 0 is no limit.
 AUTH_FAILURES_PER_MINUTE: int = _env.int("RISK_AUTH_FAILURES_PER_MINUTE", default=20)
+
+
+def _networks(name: str) -> list[str]:
+    networks: list[str] = _env.list(name, default=[])
+    for network in networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"{name} holds networks as address/length, by comma: {error}."
+            ) from None
+    return networks
+
+
 #: Networks of the proxies whose X-Forwarded-For is believed; nobody's without.
-TRUSTED_PROXIES: list[str] = _env.list("RISK_TRUSTED_PROXIES", default=[])
-for _proxy in TRUSTED_PROXIES:
-    try:
-        ipaddress.ip_network(_proxy)
-    except ValueError as _error:
-        raise ImproperlyConfigured(
-            f"RISK_TRUSTED_PROXIES holds networks as address/length, by comma: {_error}."
-        ) from None
+TRUSTED_PROXIES = _networks("RISK_TRUSTED_PROXIES")
+#: Networks of the proxies whose Client-Cert is believed; nobody's without.
+CERTIFICATE_PROXIES = _networks("RISK_CERTIFICATE_PROXIES")
 
 #: Keeps the secrets of webhooks; without it this installation has no webhooks.
 WEBHOOK_KEY: str = _env.str("RISK_WEBHOOK_KEY", default="")

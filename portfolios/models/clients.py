@@ -86,6 +86,13 @@ class ApiKey(models.Model):
     allowed_networks = ArrayField(
         models.CharField(max_length=43), default=list, blank=True, help_text="CIDR; empty: any."
     )
+    certificate_sha256 = models.CharField(
+        max_length=64,
+        blank=True,
+        db_default="",
+        editable=False,
+        help_text="Good only from who holds the private key of this certificate; empty: anybody.",
+    )
     secret_refused = models.BooleanField(
         default=False, editable=False, help_text="Gets tokens with its public keys alone."
     )
@@ -167,6 +174,9 @@ class AccessToken(models.Model):
     token_id = models.CharField(max_length=8, unique=True)
     secret_hmac = models.BinaryField(max_length=32)
     scopes = ArrayField(models.CharField(max_length=40))
+    certificate_sha256 = models.CharField(
+        max_length=64, db_default="", help_text="Of the client, when it was given the token."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)

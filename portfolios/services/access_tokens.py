@@ -31,6 +31,7 @@ def access_token_create(
         token_id=made.id,
         secret_hmac=made.hashes()[0],
         scopes=list(scopes),
+        certificate_sha256=credential.certificate_sha256,
         expires_at=datetime.now(UTC) + LIFETIME,
     )
     audit_record(

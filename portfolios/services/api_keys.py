@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from portfolios.errors import Conflict, InvalidRequest
 from portfolios.models import ApiKey, Client
 from portfolios.services.authentication import mode_of
+from portfolios.services.certificates import thumbprint_of_text
 from portfolios.services.credentials import (
     API_KEY,
     CLIENT_SECRET,
@@ -43,8 +44,12 @@ def api_key_create(
     kind: str = ApiKey.Kind.API_KEY,
     allowed_networks: Sequence[str] = (),
     expires_at: datetime | None = None,
+    certificate: str = "",
 ) -> tuple[ApiKey, str]:
-    """A new key and its text, which is nowhere kept. Needs the client's or an operator's scope."""
+    """A new key and its text, which is nowhere kept. Needs the client's or an operator's scope.
+
+    With a certificate, in PEM or by its fingerprint, the key is good only beside it.
+    """
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown:
         raise InvalidRequest(f"Unknown scopes: {', '.join(unknown)}.", code="unknown-scope")
@@ -66,6 +71,7 @@ def api_key_create(
         scopes=list(scopes),
         allowed_networks=list(allowed_networks),
         expires_at=expires_at,
+        certificate_sha256=thumbprint_of_text(certificate),
     )
     return key, credential.text
 

@@ -53,12 +53,12 @@ SELECT k.*, q.* FROM (SELECT set_config('synchronous_commit', 'off', true)) AS s
     %s
 ) q ON true
 """
-_KEY_COLUMNS = 20
+_KEY_COLUMNS = 21
 #: To `credential_lookup`: an OAuth 2.0 client whatever it says of its secret.
 _ASSERTION = "ra"
 _OWN_COLUMNS = (
     "id", "key_id", "kind", "name", "secret_hmac", "scopes", "allowed_networks", "expires_at",
-    "revoked_at", "last_used_at",
+    "revoked_at", "last_used_at", "certificate_sha256",
 )  # fmt: skip
 _CLIENT_COLUMNS = (
     "id", "name", "slug", "base_currency", "is_synthetic", "is_active", "created_at",
@@ -87,9 +87,11 @@ def credential_admit(
     policies: Sequence[str],
     *,
     kinds: Sequence[str] = (API_KEY, ACCESS_TOKEN),
+    certificate: str = "",
 ) -> Admission:
-    """The live key of this text, with its client, for a caller at this address; the request is
-    counted against these policies, in the order default, runs.
+    """The live key of this text, with its client, for a caller at this address that has shown the
+    certificate of this thumbprint; the request is counted against these policies, in the order
+    default, runs.
 
     A token stands for the OAuth 2.0 client that it was given to: the same key with the scopes of
     the token. Raises Refused. One code covers everything wrong with the text itself, so that
@@ -100,7 +102,13 @@ def credential_admit(
         raise _invalid()
     hashes = credential.hashes()
     admission = _admit(
-        credential.kind, credential.id, hashes, address, policies, mode=credential.mode
+        credential.kind,
+        credential.id,
+        hashes,
+        address,
+        policies,
+        mode=credential.mode,
+        certificate=certificate,
     )
     # Tokens are not hashed anew: they are over before a pepper is.
     outdated = credential.kind != ACCESS_TOKEN and bytes(admission.key.secret_hmac) != hashes[0]
@@ -109,11 +117,12 @@ def credential_admit(
 
 
 def assertion_admit(
-    key_id: str, secret_hmac: bytes, address: str, policies: Sequence[str]
+    key_id: str, secret_hmac: bytes, address: str, policies: Sequence[str], *, certificate: str
 ) -> Admission:
     """The OAuth 2.0 client of this id, which has proved itself by a signature; like a secret of it,
     whose hash it has not had to show, the request is counted."""
-    admission = _admit(_ASSERTION, key_id, [secret_hmac], address, policies)
+    hashes = [secret_hmac]
+    admission = _admit(_ASSERTION, key_id, hashes, address, policies, certificate=certificate)
     _note_use(admission.key, None, outdated=False)
     return admission
 
@@ -125,6 +134,7 @@ def _admit(
     address: str,
     policies: Sequence[str],
     *,
+    certificate: str,
     mode: str | None = None,
 ) -> Admission:
     """The live key of this id that has one of these hashes, and says to be of this mode."""
@@ -156,6 +166,12 @@ def _admit(
     if key.allowed_networks and not _is_within(address, tuple(key.allowed_networks)):
         quota_return(quota)  # a stolen key used from elsewhere must not use its client's up
         raise Refused("The key may not be used from this address.", code="address-not-allowed")
+    if key.certificate_sha256 and key.certificate_sha256 != certificate:
+        quota_return(quota)
+        shown = "another one was shown" if certificate else "none was shown"
+        raise Refused(
+            f"The key is bound to a client certificate, and {shown}.", code="certificate-required"
+        )
     return Admission(key, quota)
 
 
@@ -223,7 +239,8 @@ def auth_failure_purge() -> int:
 
 def _key_of(row: tuple[Any, ...]) -> ApiKey:
     client = instance_of_some(Client, dict(zip(_CLIENT_COLUMNS, row[10:20], strict=True)))
-    key = instance_of_some(ApiKey, dict(zip(_OWN_COLUMNS, row[:10], strict=True)))
+    own = dict(zip(_OWN_COLUMNS, (*row[:10], row[20]), strict=True))
+    key = instance_of_some(ApiKey, own)
     key.client = client
     return key
 

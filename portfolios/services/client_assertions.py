@@ -71,6 +71,7 @@ def assertion_authenticate(
     *,
     audiences: Sequence[str],
     client_id: str | None = None,
+    certificate: str = "",
 ) -> tuple[Admission, str]:
     """The live OAuth 2.0 client that signed this assertion, which is good for this one time, and
     the id of the key.
@@ -97,7 +98,9 @@ def assertion_authenticate(
     until = datetime.fromtimestamp(shown.expires_at + 2 * SKEW, UTC)
     if not client_query(owner, _USE, [owner, credential, digest, until, public_key]):
         raise BadAssertion("This assertion has been used: sign a new one, with a new `jti`.")
-    admission = assertion_admit(shown.client_id, bytes(secret_hmac), address, policies)
+    admission = assertion_admit(
+        shown.client_id, bytes(secret_hmac), address, policies, certificate=certificate
+    )
     return admission, shown.kid
 
 

@@ -8,6 +8,8 @@ import ipaddress
 from django.conf import settings
 from django.http import HttpRequest
 
+from portfolios.services.certificates import thumbprint_of_header
+
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -27,6 +29,22 @@ def client_address(request: HttpRequest) -> str:
             break
         found = before
     return nearest if found is None else str(found)
+
+
+def client_certificate(request: HttpRequest) -> str:
+    """The SHA-256 thumbprint of the certificate that the caller has shown to our proxy, or "".
+
+    Anybody can write the header, and a certificate is no secret. So it is read from the proxies in
+    `RISK_CERTIFICATE_PROXIES` alone, which write it themselves whatever they have been sent.
+    """
+    header = request.META.get("HTTP_CLIENT_CERT", "")
+    if not header or not settings.CERTIFICATE_PROXIES:
+        return ""
+    nearest = _parsed(request.META.get("REMOTE_ADDR", ""))
+    trusted = _networks(tuple(settings.CERTIFICATE_PROXIES))
+    if nearest is None or not any(nearest in network for network in trusted):
+        return ""
+    return thumbprint_of_header(header)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -10,7 +10,7 @@ from portfolios.errors import Refused
 from portfolios.models import ApiKey
 from portfolios.services.authentication import auth_failure_record, credential_admit
 from portfolios.services.quotas import REQUESTS
-from riskapi.api.addresses import client_address
+from riskapi.api.addresses import client_address, client_certificate
 
 CHALLENGE = 'Bearer realm="riskapi"'
 HOW_TO_SEND = "Send the key as `Authorization: Bearer rk_live_...`."
@@ -48,7 +48,9 @@ class ApiKeyAuthentication(BaseAuthentication):
         policies = (REQUESTS, *view.quota_policies.get(request.method, ()))
         address = client_address(request._request)
         try:
-            admission = credential_admit(text.strip(), address, policies)
+            admission = credential_admit(
+                text.strip(), address, policies, certificate=client_certificate(request._request)
+            )
         except Refused as refusal:
             raise refused(request, refusal, address, text.strip()) from None
         request._request.quota = admission.quota  # type: ignore[attr-defined]  # ours

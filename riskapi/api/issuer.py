@@ -59,6 +59,9 @@ class ServerMetadataSerializer(serializers.Serializer):  # type: ignore[type-arg
     revocation_endpoint_auth_signing_alg_values_supported = serializers.ListField(
         child=serializers.CharField(), required=False
     )
+    tls_client_certificate_bound_access_tokens = serializers.BooleanField(
+        help_text="RFC 8705: of clients that are bound to a certificate."
+    )
     service_documentation = serializers.CharField()
 
 
@@ -97,6 +100,7 @@ class ServerMetadataView(ApiView):
                 "token_endpoint_auth_methods_supported": methods,
                 "revocation_endpoint_auth_methods_supported": methods,
                 **algorithms,
+                "tls_client_certificate_bound_access_tokens": bool(settings.CERTIFICATE_PROXIES),
                 "service_documentation": f"{name}/v1/docs",
             }
         )

@@ -51,7 +51,7 @@ from portfolios.services.client_assertions import (
 from portfolios.services.credentials import CLIENT_SECRET, credential_parse
 from portfolios.services.quotas import REQUESTS
 from portfolios.tenancy import client_scope
-from riskapi.api.addresses import client_address
+from riskapi.api.addresses import client_address, client_certificate
 from riskapi.api.authentication import TooManyFailures
 from riskapi.api.issuer import BY_ASSERTION, BY_SECRET, audiences
 from riskapi.api.renderers import dumps
@@ -120,10 +120,15 @@ class _OAuthClient(ClientMixin):
         text = client_secret if parsed and parsed.id == self.client_id else ""
         address = client_address(self.http)
         try:
-            admission = credential_admit(text, address, (REQUESTS,), kinds=(CLIENT_SECRET,))
+            admission = credential_admit(
+                text,
+                address,
+                (REQUESTS,),
+                kinds=(CLIENT_SECRET,),
+                certificate=client_certificate(self.http),
+            )
         except Refused as refusal:
-            self._count_failure(address, refusal.code, client_secret)
-            return False
+            self._refuse(address, refusal, client_secret)
         self._let_in(admission)
         return True
 
@@ -137,17 +142,23 @@ class _OAuthClient(ClientMixin):
                 (REQUESTS,),
                 audiences=audiences(self.http),
                 client_id=self.client_id,
+                certificate=client_certificate(self.http),
             )
         except BadAssertion as refusal:
             self.refuse_assertion(address, refusal.message)
         except Refused as refusal:
-            self._count_failure(address, refusal.code, "")
-            raise _InvalidAssertion(_REFUSED, status_code=401) from None
+            self._refuse(address, refusal, "")
         self._let_in(admission)
 
     def refuse_assertion(self, address: str, why: str) -> NoReturn:
         self._count_failure(address, "bad-assertion", "")
-        raise _InvalidAssertion(why, status_code=401)
+        raise _Explained(why, status_code=401)
+
+    def _refuse(self, address: str, refusal: Refused, text: str) -> NoReturn:
+        """Which certificate is missing is told: who hears it has shown the right credentials."""
+        self._count_failure(address, refusal.code, text)
+        why = refusal.message if refusal.code == "certificate-required" else _REFUSED
+        raise _Explained(why, status_code=401) from None
 
     def _let_in(self, admission: Admission) -> None:
         self._key = admission.key
@@ -171,8 +182,8 @@ class _OAuthClient(ClientMixin):
         return " ".join(asked) if set(asked) <= set(self.key.scopes) else None
 
 
-class _InvalidAssertion(InvalidClientError):
-    """Says what is wrong with it, which nobody learns a client's existence from."""
+class _Explained(InvalidClientError):
+    """Says what is wrong, where nobody learns from it which clients there are."""
 
 
 def _by_assertion(_: Any, request: _OAuthRequest) -> _OAuthClient | None:
@@ -233,7 +244,7 @@ class _Server(AuthorizationServer):
         known.register(BY_ASSERTION, _by_assertion)
         try:
             client: _OAuthClient = known.authenticate(request, methods, endpoint)
-        except _InvalidAssertion:
+        except _Explained:
             raise
         except (InvalidClientError, ValueError):  # a header that is not base64 of UTF-8
             raise InvalidClientError(_REFUSED, status_code=401) from None

@@ -65,6 +65,7 @@ _TYPES = (
     ProblemType("invalid-api-key", 401, "Invalid API key", "Check that the key was copied whole and has not been revoked."),
     ProblemType("expired-api-key", 401, "Expired API key", "Ask for a new key."),
     ProblemType("expired-access-token", 401, "Expired access token", "Tokens last 15 minutes: get another at /oauth/token."),
+    ProblemType("certificate-required", 401, "Client certificate required", "The key is bound to a client certificate: make the connection with that one."),
     ProblemType("insufficient-scope", 403, "Insufficient scope", "Ask for a key with the scope in `required_scope`."),
     ProblemType("address-not-allowed", 403, "Address not allowed", "The key is bound to networks; call from one of them or have it changed."),
     ProblemType("refused", 403, "Refused", "The caller may not do this."),

@@ -65,6 +65,9 @@ def test_deployment_as_the_readme_has_it_raises_no_warning() -> None:
         ({"RISK_WEBHOOK_KEY": SECRETS["RISK_KEY_PEPPER"]}, "are the same"),
         ({"RISK_WEBHOOK_PRIVATE_TARGETS": "https://hooks"}, "holds host:port"),
         ({"RISK_TRUSTED_PROXIES": "10.0.0.1/8"}, "RISK_TRUSTED_PROXIES holds networks"),
+        ({"RISK_CERTIFICATE_PROXIES": "proxy"}, "RISK_CERTIFICATE_PROXIES holds networks"),
+        ({"RISK_PUBLIC_URL": "risk.example.com"}, "RISK_PUBLIC_URL is https://"),
+        ({"RISK_PUBLIC_URL": "https://risk.example.com/"}, "RISK_PUBLIC_URL is https://"),
     ],
 )
 def test_process_with_weak_settings_does_not_start(changed: dict[str, str], said: str) -> None:

@@ -79,6 +79,22 @@ def test_secrets_of_clients_with_a_key_may_be_refused(
         assert [event.action for event in found] == ["apikey.refuse_secret", "apikey.accept_secret"]
 
 
+def test_a_key_is_bound_to_a_certificate(
+    operator: Browser, world: dict[str, Any], form_of: FormOf
+) -> None:
+    path, fingerprint = "/admin/portfolios/apikey/add/", ":".join(["AB"] * 32)
+    data = form_of(path) | {"client": world["client"].pk, "name": "bound",
+                            "scopes": ["reports:read"]}  # fmt: skip
+    refused = operator.post(path, data | {"certificate": "AB:CD"}, follow=True)
+    assert "This is no certificate" in refused.content.decode()
+    assert operator.post(path, data | {"certificate": fingerprint}).status_code == 200
+    with operator_scope():
+        made = ApiKey.objects.get(name="bound")
+    assert made.certificate_sha256 == "ab" * 32
+    page = operator.get(f"/admin/portfolios/apikey/{made.pk}/change/").content.decode()
+    assert made.certificate_sha256 in page
+
+
 def test_what_is_no_key_is_refused_with_a_sentence(
     operator: Browser, application: tuple[ApiKey, str], form_of: FormOf, world: dict[str, Any]
 ) -> None:
