@@ -93,6 +93,60 @@ def test_requests_and_jobs_run_as_a_role_that_row_level_security_binds() -> None
     assert owned == []
 
 
+_OURS = (
+    "FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace"
+    " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')"
+)
+
+
+def test_no_function_runs_with_the_rights_of_its_owner() -> None:
+    """One that did would pass the wall by itself; it would have to fix its search path, and be
+    taken from PUBLIC."""
+    names = _rows(f"SELECT p.proname {_OURS}")
+    privileged = _rows(
+        f"SELECT p.proname {_OURS} AND p.prosecdef"
+        " AND (has_function_privilege('public', p.oid, 'EXECUTE')"
+        " OR coalesce(array_to_string(p.proconfig, ' '), '') NOT LIKE '%search_path=%')"
+    )
+
+    assert {"credential_lookup", "quota_take", "quota_return", "refuse_change"} <= {
+        name for (name,) in names
+    }
+    assert privileged == []
+
+
+def test_every_view_is_read_with_the_rights_of_who_asks() -> None:
+    views = _rows(
+        "SELECT relname, coalesce('security_invoker=true' = ANY (reloptions), false) FROM pg_class"
+        " WHERE relkind IN ('v', 'm') AND relnamespace = 'public'::regnamespace"
+    )
+
+    assert ("analytics_runinput", True) in views
+    assert [name for name, with_invoker in views if not with_invoker] == []
+
+
+def test_requests_and_jobs_can_change_nothing_of_the_schema() -> None:
+    """No table, function or trigger of theirs, and no way to do without row-level security."""
+    [rights] = _rows(
+        "SELECT has_schema_privilege('public', 'CREATE'), rolcreaterole, rolcreatedb,"
+        " rolreplication, has_database_privilege(current_database(), 'CREATE')"
+        " FROM pg_roles WHERE rolname = current_user"
+    )
+    member_of = _rows(
+        "SELECT rolname FROM pg_roles WHERE rolname <> current_user"
+        " AND pg_has_role(current_user, oid, 'MEMBER')"
+    )
+    more_than_rows = _rows(
+        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p')"
+        " AND relnamespace = 'public'::regnamespace"
+        " AND has_table_privilege(oid, 'REFERENCES, TRIGGER')"  # TRUNCATE is the suite's own
+    )
+
+    assert rights == (False, False, False, False, False)
+    assert member_of == []
+    assert more_than_rows == []
+
+
 @pytest.fixture
 def two_clients() -> tuple[Client, Client]:
     with operator_scope():

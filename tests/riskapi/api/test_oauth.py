@@ -109,6 +109,19 @@ def test_token_carries_the_scopes_asked_for_and_no_more(application: Application
     )
 
 
+def test_what_a_client_loses_its_tokens_lose_at_once(application: Application) -> None:
+    bearer, caller = f"Bearer {application.token()}", application.caller
+    assert caller.post("/v1/portfolios", {"name": "Book"}, Authorization=bearer).status == 201
+    with operator_scope():
+        ApiKey.objects.filter(pk=application.key.pk).update(
+            scopes=["portfolios:read", "audit:read"]
+        )
+    refused = caller.post("/v1/portfolios", {"name": "Late"}, Authorization=bearer)
+    assert (refused.status, refused.code) == (403, "insufficient-scope")
+    # And what it is given later they were not made for.
+    assert caller.get("/v1/me", Authorization=bearer).body["scopes"] == ["portfolios:read"]
+
+
 @pytest.mark.parametrize("scope", ["prices:read", "portfolios:read audit:read", "no:such", "\x00"])
 def test_more_than_the_client_has_is_refused(application: Application, scope: str) -> None:
     answer = application.send(scope=scope)
