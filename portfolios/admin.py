@@ -59,6 +59,7 @@ from portfolios.services.audit import audit_record
 from portfolios.services.authentication import mode_of
 from portfolios.services.credentials import LIVE, TEST, pepper_version
 from portfolios.services.data_version import data_version_bump
+from portfolios.services.facts import fact_moment
 from portfolios.services.positions import position_set_put
 from portfolios.services.public_keys import public_key_register
 from portfolios.services.sandboxes import sandbox_of
@@ -664,13 +665,14 @@ class InstrumentAdmin(AuditedAdmin):
         for row in formset.save(commit=False):
             row.client_id = form.instance.client_id
             if isinstance(row, CorporateAction):
+                row.recorded_at = fact_moment()
                 CorporateAction.objects.filter(
                     client=row.client_id,
                     instrument=row.instrument_id,
                     ex_date=row.ex_date,
                     kind=row.kind,
                     superseded_at=None,
-                ).update(superseded_at=Now())
+                ).update(superseded_at=row.recorded_at)
             row.save()
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

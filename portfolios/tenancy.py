@@ -18,13 +18,16 @@ from django.db import connection, transaction
 
 @contextmanager
 def client_scope(
-    client_id: uuid.UUID, *, statement_timeout: str | None = None
+    client_id: uuid.UUID, *, statement_timeout: str | None = None, snapshot: bool = False
 ) -> Iterator[datetime]:
     """Open a transaction (or a savepoint) that sees one client's rows and the shared ones.
 
-    Says when, by the database's clock, which every fact's `recorded_at` is taken from.
+    Says when, by the database's clock, which every fact's `recorded_at` is taken from. A snapshot
+    shows all statements of the transaction the same state; it is there to read.
     """
-    with _scope(client_id=str(client_id), statement_timeout=statement_timeout) as now:
+    with _scope(
+        client_id=str(client_id), statement_timeout=statement_timeout, snapshot=snapshot
+    ) as now:
         yield now
 
 
@@ -77,11 +80,17 @@ def _query(
 
 @contextmanager
 def _scope(
-    *, client_id: str = "", operator: str = "", statement_timeout: str | None = None
+    *,
+    client_id: str = "",
+    operator: str = "",
+    statement_timeout: str | None = None,
+    snapshot: bool = False,
 ) -> Iterator[datetime]:
     nested = connection.in_atomic_block
     with transaction.atomic():
         with connection.cursor() as cursor:
+            if snapshot and not nested:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             cursor.execute(
                 "SELECT coalesce(current_setting('app.client_id', true), ''),"
                 " coalesce(current_setting('app.operator', true), ''),"

@@ -16,6 +16,7 @@ from analytics.calculations.valuation import load_books
 from analytics.models import Run
 from portfolios.errors import InvalidRequest
 from portfolios.models import Client, Portfolio
+from portfolios.services.facts import facts_settled
 from portfolios.tenancy import client_scope
 
 #: An item of a report that does not concern the portfolio.
@@ -32,7 +33,8 @@ def portfolios_risk(
     market = Market(client.pk, as_of, known_at)
     plans: dict[str, dict[uuid.UUID, Json | None]] = {}
     answers: dict[uuid.UUID, dict[str, Json]] = {portfolio.pk: {} for portfolio in portfolios}
-    with client_scope(client.pk):
+    facts_settled(client.pk)
+    with client_scope(client.pk, snapshot=True):
         books = load_books(market, [portfolio.pk for portfolio in portfolios])
         for kind, measure in NIGHTLY.items():
             plans[kind] = {}

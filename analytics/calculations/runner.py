@@ -22,6 +22,7 @@ from portfolios import leases
 from portfolios.identifiers import public_id, uuid7
 from portfolios.selectors.rows import columns, instance
 from portfolios.services.events import event_record
+from portfolios.services.facts import facts_settled
 from portfolios.tenancy import client_scope, operator_query, operator_scope
 from portfolios.webhooks.catalogue import EventType
 
@@ -79,15 +80,17 @@ def _claim(unit_id: uuid.UUID) -> Unit | None:
 def compute_unit(unit: Unit, *, pinned: Json | None = None) -> Outcome:
     """Compute a unit from the facts known at its run's `known_at`.
 
-    Everything is read in one transaction and computed after it, from what was read. What a
-    portfolio says of itself is not dated: `pinned` are the inputs of an earlier result to repeat.
+    Everything is read in one snapshot, with what was recorded by then committed, and computed
+    after it, from what was read: whoever reads as known then again finds the same. What a portfolio
+    says of itself is not dated: `pinned` are the inputs of an earlier result to repeat.
     """
     run = unit.run
     measure = MEASURES[run.kind]
     market = RecordingMarket(run.client_id, run.as_of, run.known_at)
     needs = measure.requirements(unit.params)
     portfolio_ids = [run.portfolio_id] if run.portfolio_id else []
-    with client_scope(run.client_id):
+    facts_settled(run.client_id)
+    with client_scope(run.client_id, snapshot=True):
         break_on_purpose(run)
         books = load_books(market, portfolio_ids, named=needs.instruments, pinned=pinned)
         market.prefetch(needs, (book.currency for book in books.values()))

@@ -7,6 +7,13 @@ from typing import Any
 from django.db import models
 
 
+class FactMoment(models.Func):
+    """When a fact is recorded: see the function `fact_moment` in SQL and `services.facts`."""
+
+    function = "fact_moment"
+    output_field = models.DateTimeField()
+
+
 class NumericField(models.DecimalField):  # type: ignore[type-arg]  # generic in the stubs only
     """PostgreSQL `numeric` without a fixed scale.
 

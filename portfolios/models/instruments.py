@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 from portfolios.identifiers import public_id, uuid7
 from portfolios.models.clients import Client
-from portfolios.models.fields import NumericField
+from portfolios.models.fields import FactMoment, NumericField
 
 
 class Instrument(models.Model):
@@ -85,7 +85,7 @@ class LeverageTerms(models.Model):
         max_digits=9, decimal_places=6, default=0, help_text="Over the short rate, per year."
     )
     source = models.CharField(max_length=200, blank=True)
-    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+    recorded_at = models.DateTimeField(db_default=FactMoment(), editable=False)
 
     class Meta:
         ordering = ("instrument", "valid_from")
@@ -157,7 +157,7 @@ class CorporateAction(models.Model):
         null=True, blank=True, help_text="Cash per share as traded on the ex-date."
     )
     source = models.CharField(max_length=200, blank=True)
-    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+    recorded_at = models.DateTimeField(db_default=FactMoment(), editable=False)
     superseded_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
@@ -196,7 +196,7 @@ class FundFact(models.Model):
     distribution_yield = NumericField(null=True)
     inception = models.DateField(null=True)
     source = models.CharField(max_length=200, blank=True)
-    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+    recorded_at = models.DateTimeField(db_default=FactMoment(), editable=False)
 
     class Meta:
         constraints = (
@@ -213,7 +213,7 @@ class FundHolding(models.Model):
     holding = models.CharField(max_length=40)
     weight = NumericField(help_text="Fraction of the fund's net assets.")
     source = models.CharField(max_length=200, blank=True)
-    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+    recorded_at = models.DateTimeField(db_default=FactMoment(), editable=False)
 
     class Meta:
         constraints = (

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from portfolios.models.clients import Client
-from portfolios.models.fields import NumericField
+from portfolios.models.fields import FactMoment, NumericField
 from portfolios.models.instruments import Instrument
 
 
@@ -36,7 +36,7 @@ class Price(models.Model):
     volume = NumericField(null=True)
     total_return_index = models.FloatField(null=True)
     source = models.CharField(max_length=200, blank=True)
-    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+    recorded_at = models.DateTimeField(db_default=FactMoment(), editable=False)
     superseded_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
@@ -79,7 +79,7 @@ class FxRate(models.Model):
     session = models.DateField()
     rate = NumericField()
     source = models.CharField(max_length=200, blank=True)
-    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+    recorded_at = models.DateTimeField(db_default=FactMoment(), editable=False)
     superseded_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
@@ -105,7 +105,7 @@ class RateObservation(models.Model):
     session = models.DateField()
     value = NumericField()
     source = models.CharField(max_length=200, blank=True)
-    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+    recorded_at = models.DateTimeField(db_default=FactMoment(), editable=False)
     superseded_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
@@ -142,7 +142,7 @@ class OptionQuote(models.Model):
     vega = models.FloatField(null=True)
     underlying_price = NumericField(null=True)
     source = models.CharField(max_length=200, blank=True)
-    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+    recorded_at = models.DateTimeField(db_default=FactMoment(), editable=False)
     superseded_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:

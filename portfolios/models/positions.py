@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 from portfolios.identifiers import public_id, uuid7
 from portfolios.models.clients import Client
-from portfolios.models.fields import NumericField
+from portfolios.models.fields import FactMoment, NumericField
 from portfolios.models.instruments import Instrument
 
 
@@ -79,7 +79,7 @@ class PositionSet(models.Model):
     as_of = models.DateField()
     source = models.CharField(max_length=100, blank=True)
     checksum = models.CharField(max_length=64, editable=False)
-    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+    recorded_at = models.DateTimeField(db_default=FactMoment(), editable=False)
     superseded_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:

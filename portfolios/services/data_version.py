@@ -15,7 +15,9 @@ def data_version_bump(client: Client | None) -> None:
     table = connection.ops.quote_name(DataVersion._meta.db_table)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {table} AS v (client_id, version, changed_at) VALUES (%s, 1, now())"
-            " ON CONFLICT (client_id) DO UPDATE SET version = v.version + 1, changed_at = now()",
+            f"INSERT INTO {table} AS v (client_id, version, changed_at)"
+            " VALUES (%s, 1, fact_moment()) ON CONFLICT (client_id)"
+            # Anew: the first one is of before the wait for another's bump.
+            " DO UPDATE SET version = v.version + 1, changed_at = fact_moment()",
             [client.id if client else None],
         )

@@ -4,19 +4,32 @@ Rows go by COPY into a temporary table and from there, in three statements, into
 the same is left alone, what differs closes the current row and adds a new one. Loading the same
 rows twice therefore changes nothing, and a reader of an earlier `known_at` still sees what was
 known then.
+
+So that a reader who looks twice sees the same: a fact is recorded at the moment of its writing
+(`fact_moment` in SQL), and whoever has asked for a moment holds a shared advisory lock until it
+commits. `facts_settled` waits for those who hold one; what is committed later was recorded later.
+Nobody waits for a reader.
 """
 
 from __future__ import annotations
 
+import logging
+import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import connection, models, transaction
 
 #: Relative difference below which two floating-point levels are the same fact.
 _FLOAT_TOLERANCE = 1e-9
+_LOOK_EVERY = 0.02
+#: A transaction that is longer under way is taken for one that somebody forgot.
+_PATIENCE = 300.0
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +91,51 @@ def facts_append(
             f" WHERE t.id IS NULL OR {differs}",
             [client_id],
         )
+        moment = fact_moment()
         cursor.execute(
-            f"UPDATE {table} t SET superseded_at = now() FROM {delta} d WHERE t.id = d.replaced_id"
+            f"UPDATE {table} t SET superseded_at = %s FROM {delta} d WHERE t.id = d.replaced_id",
+            [moment],
         )
         corrected = cursor.rowcount
         cursor.execute("SET LOCAL enable_seqscan TO DEFAULT")
         cursor.execute(
             f"INSERT INTO {table} ({names}, client_id, source, recorded_at)"
-            f" SELECT {names}, %s, %s, now() FROM {delta}",
-            [client_id, source[:200]],
+            f" SELECT {names}, %s, %s, %s FROM {delta}",
+            [client_id, source[:200], moment],
         )
         inserted = cursor.rowcount
         cursor.execute(f"DROP TABLE {delta}, {stage}")
     return Appended(new=inserted - corrected, corrected=corrected, unchanged=offered - inserted)
+
+
+def fact_moment() -> datetime:
+    """When facts written from now on are recorded, in the caller's transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT fact_moment()")
+        moment: datetime = cursor.fetchone()[0]
+    return moment
+
+
+def facts_settled(client_id: uuid.UUID) -> None:
+    """Wait until the facts recorded so far, the client's and the shared ones, are committed.
+
+    Call it before the transaction that reads them as known at a moment that has been.
+    """
+    waiting = _writers(client_id)
+    until = time.monotonic() + _PATIENCE
+    while waiting:
+        if time.monotonic() > until:
+            logger.warning("facts are being written for more than %s s: not waited for", _PATIENCE)
+            return
+        time.sleep(_LOOK_EVERY)
+        waiting &= _writers(client_id)
+
+
+def _writers(client_id: uuid.UUID) -> set[str]:
+    """Other transactions that have asked for a moment and are under way."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM fact_writers(%s)", [client_id])
+        return {row[0] for row in cursor.fetchall()}
 
 
 def _differs(column: str, db_type: str) -> str:

@@ -10,12 +10,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
-
 from portfolios.errors import InvalidRequest
 from portfolios.models import Client, Instrument, Portfolio, Position, PositionSet
 from portfolios.selectors.clock import market_today
 from portfolios.services.audit import audit_record
+from portfolios.services.facts import fact_moment
 from portfolios.services.instruments import instruments_named
 
 
@@ -87,9 +86,7 @@ def position_sets_put(
             client=client, portfolio__in=portfolios, as_of__in=dates, superseded_at=None
         )
     }
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        now = cursor.fetchone()[0]
+    now = fact_moment()
     outcomes: list[tuple[PositionSet, bool]] = []
     positions: list[Position] = []
     superseded = []

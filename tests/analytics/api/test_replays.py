@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from analytics.calculations.registry import MEASURES
 from analytics.models import Replay, Result, Run
 from portfolios import leases
-from portfolios.models import AuditEvent, Portfolio, Price
+from portfolios.models import AuditEvent, Instrument, Portfolio, Price
 from portfolios.services.data_version import data_version_bump
-from portfolios.tenancy import operator_scope
+from portfolios.services.facts import facts_append
+from portfolios.tenancy import client_scope, operator_scope
 from tests.analytics.api.test_result_shapes import UNITS
 from tests.callers import Caller, caller_create
 from tests.market_facts import LAST, SESSIONS
@@ -189,3 +195,46 @@ def test_outsider_and_key_without_the_scope_are_refused(
     assert outsider.post(f"{run}/replay").code == outsider.get(f"{run}/replay").code == "not-found"
     reader = caller.with_key(scopes=["analyses:read"])
     assert reader.post(f"{run}/replay").code == "insufficient-scope"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("shared", [True, False])
+def test_facts_on_their_way_when_a_run_was_accepted_are_waited_for(
+    caller: Caller, portfolio: Portfolio, work: Work, *, shared: bool
+) -> None:
+    """An import that began before the run and commits after it: both computations see it."""
+    written, accepted, committed = threading.Event(), threading.Event(), threading.Event()
+
+    def import_slowly() -> None:
+        owner = None if shared else caller.client
+        scope = operator_scope() if owner is None else client_scope(owner.pk)
+        try:
+            with scope:
+                nvda = Instrument.objects.get(symbol="NVDA")
+                facts_append(
+                    Price, client_id=owner.pk if owner else None, keys=("instrument_id", "session"),
+                    values=("close",), rows=[(nvda.pk, SESSIONS[-30], Decimal(1))], source="late",
+                )  # fmt: skip
+                data_version_bump(owner)
+                written.set()
+                assert accepted.wait(30)
+                time.sleep(0.3)  # the worker has begun; without the wait it would be over
+                committed.set()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor() as threads:
+        slow = threads.submit(import_slowly)
+        assert written.wait(30)
+        body = {"portfolio": portfolio.public_id, "as_of": LAST.isoformat()}
+        run = str(caller.post("/v1/analyses/semiconductor-beta", body).headers["Location"])
+        accepted.set()
+        work()
+        assert committed.is_set()
+        slow.result()
+    assert caller.get(run).body["status"] == "succeeded"
+    found = replay(caller, work, run)
+    assert found["units"]["main"]["differences"] == []
+    assert found["identical"] is True
+    rows = caller.get(f"{run}/inputs?kind=price&instrument=NVDA&date={SESSIONS[-30]}").body["data"]
+    assert [row["source"] for row in rows] == ["late"]

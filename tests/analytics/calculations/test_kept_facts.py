@@ -56,7 +56,7 @@ def forget() -> None:
 
 
 @pytest.mark.parametrize("kind", PARAMS)
-def test_kept_facts_give_the_same_bytes_in_three_queries(
+def test_kept_facts_give_the_same_bytes_in_four_queries(
     instruments: dict[str, Instrument], kind: str
 ) -> None:
     client = market_facts.make_client()
@@ -68,7 +68,7 @@ def test_kept_facts_give_the_same_bytes_in_three_queries(
     assert '"status":"ok"' in first
     assert second == first
     own = [row["sql"] for row in captured if "set_config" not in row["sql"]]
-    assert len([sql for sql in own if sql.startswith("SELECT")]) == 2
+    assert len([sql for sql in own if sql.startswith("SELECT")]) == 3
     forget()
     assert compute_unit(asked).body == first
 
