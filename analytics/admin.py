@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 
 from analytics.models import Replay, Report, Run, Unit
 from analytics.services.reports import report_rerun
-from portfolios.admin import ReadOnlyAdmin, ReadOnlyInline, actor_of, pretty_json
+from portfolios.admin import ReadOnlyAdmin, ReadOnlyInline, actor_of, colored, pretty_json
 
 #: The page's charts and style are inside it; it needs nothing else, scripts least of all.
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
@@ -48,7 +48,7 @@ class UnitInline(ReadOnlyInline):
 
 @admin.register(Run)
 class RunAdmin(ReadOnlyAdmin):
-    list_display = ("kind", "client", "portfolio", "as_of", "status", "method_version",
+    list_display = ("kind", "client", "portfolio", "as_of", colored("status"), "method_version",
                     "created_at", "finished_at")  # fmt: skip
     list_filter = ("kind", "status")
     list_select_related = ("client", "portfolio")
@@ -60,7 +60,7 @@ class RunAdmin(ReadOnlyAdmin):
 
 @admin.register(Replay)
 class ReplayAdmin(ReadOnlyAdmin):
-    list_display = ("run", "client", "state", "attempt", "created_at", "finished_at")
+    list_display = ("run", "client", colored("state"), "attempt", "created_at", "finished_at")
     list_filter = ("state",)
     list_select_related = ("client", "run")
     readonly_fields = ("public_id", "outcome_shown")
@@ -73,8 +73,8 @@ class ReplayAdmin(ReadOnlyAdmin):
 
 @admin.register(Report)
 class ReportAdmin(ReadOnlyAdmin):
-    list_display = ("business_date", "revision", "client", "state", "attempt", "finished_at",
-                    "documents")  # fmt: skip
+    list_display = ("business_date", "revision", "client", colored("state"), "attempt",
+                    "finished_at", "documents")  # fmt: skip
     list_filter = ("state",)
     list_select_related = ("client",)
     search_fields = ("client__name", "client__slug")

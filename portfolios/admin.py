@@ -8,8 +8,9 @@ rest on is deleted. Every change leaves an audit event.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -85,6 +86,35 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the s
     @cached_property
     def count(self) -> int:
         return len(self.object_list.order_by().values_list("pk")[: self.LIMIT])  # type: ignore[attr-defined]  # a queryset
+
+
+def exact(name: str) -> Callable[[Model], str | None]:
+    """A column of decimals with the digits they came with: the field itself shows thirty."""
+
+    @admin.display(description=name.replace("_", " "), ordering=name)
+    def shown(row: Model) -> str | None:
+        value: Decimal | None = getattr(row, name)
+        return None if value is None else format(value, "f")
+
+    return shown
+
+
+_COLORS = {
+    **dict.fromkeys(("succeeded", "done", "approved"), "success"),
+    **dict.fromkeys(("partial", "canceled", "pending_approval"), "warning"),
+    **dict.fromkeys(("failed", "refused", "rejected", "quarantined"), "danger"),
+}
+
+
+def colored(name: str) -> Callable[[Model], str]:
+    """A column of states, of which the bad ones are seen at a glance."""
+
+    @display(label=_COLORS, description=name, ordering=name)
+    def shown(row: Model) -> str:
+        return str(getattr(row, name))
+
+    column: Callable[[Model], str] = shown
+    return column
 
 
 class AuditedAdmin(ModelAdmin):
@@ -233,6 +263,8 @@ class ApiKeyAdmin(AuditedAdmin):
 
     @admin.display(description="scopes")
     def scope_list(self, key: ApiKey) -> str:
+        if set(key.scopes) == set(SCOPES):
+            return f"all {len(SCOPES)}"
         return ", ".join(key.scopes)
 
     @admin.display(boolean=True)
@@ -684,8 +716,8 @@ class InstrumentAdmin(AuditedAdmin):
 class PriceAdmin(ReadOnlyAdmin):
     """Millions of rows: found by symbol, date or both, newest first."""
 
-    list_display = ("instrument", "session", "close", "total_return_index", "client", "source",
-                    "recorded_at", "superseded_at")  # fmt: skip
+    list_display = ("instrument", "session", exact("close"), "total_return_index", "client",
+                    "source", "recorded_at", "superseded_at")  # fmt: skip
     list_select_related = ("instrument", "client")
     ordering = ("-id",)
     search_fields = ("instrument__symbol",)
@@ -715,14 +747,14 @@ class PriceAdmin(ReadOnlyAdmin):
 class PolicyAdmin(ReadOnlyAdmin):
     """Policies as they were asked for and decided; both are done by the client's own people."""
 
-    list_display = ("portfolio", "client", "version", "state", "created_by", "decided_by")
+    list_display = ("portfolio", "client", "version", colored("state"), "created_by", "decided_by")
     list_filter = ("client", "state")
     list_select_related = ("portfolio", "client")
 
 
 @admin.register(FxRate)
 class FxRateAdmin(ReadOnlyAdmin):
-    list_display = ("base", "quote", "session", "rate", "client", "source", "superseded_at")
+    list_display = ("base", "quote", "session", exact("rate"), "client", "source", "superseded_at")
     list_select_related = ("client",)
     ordering = ("-id",)
     search_fields = ("=base", "=quote")
@@ -730,14 +762,14 @@ class FxRateAdmin(ReadOnlyAdmin):
 
 @admin.register(RateObservation)
 class RateObservationAdmin(ReadOnlyAdmin):
-    list_display = ("series", "session", "value", "source", "superseded_at")
+    list_display = ("series", "session", exact("value"), "source", "superseded_at")
     ordering = ("-id",)
     search_fields = ("series",)
 
 
 @admin.register(Import)
 class ImportAdmin(ReadOnlyAdmin):
-    list_display = ("filename", "client", "kind", "status", "rows_in", "rows_accepted",
+    list_display = ("filename", "client", "kind", colored("status"), "rows_in", "rows_accepted",
                     "rows_rejected", "rows_changed", "created_at")  # fmt: skip
     list_filter = ("status", "mode", "dry_run")
     list_select_related = ("client",)
@@ -814,8 +846,8 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
 class DeliveryAdmin(ReadOnlyAdmin):
     """The log of what was sent, with every attempt."""
 
-    list_display = ("created_at", "event", "endpoint", "client", "state", "tries", "not_before",
-                    "finished_at")  # fmt: skip
+    list_display = ("created_at", "event", "endpoint", "client", colored("state"), "tries",
+                    "not_before", "finished_at")  # fmt: skip
     list_filter = ("state",)
     list_select_related = ("event", "endpoint", "client")
     search_fields = ("endpoint__url", "=event__object_id")

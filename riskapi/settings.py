@@ -107,6 +107,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 LANGUAGE_CODE = "en-us"
+#: The admin shows dates as the API has them.
+FORMAT_MODULE_PATH = ["riskapi.formats"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 
@@ -146,8 +148,38 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "RiskAPI",
     "DESCRIPTION": (
         "Semiconductor beta, hedge effectiveness and leveraged-ETF drag of portfolios, "
-        "each number with its unit, standard error, sample and status."
+        "each number with its unit, standard error, sample and status.\n\n"
+        "[From a key to three results](/v1/guide/getting-started) takes ten minutes;"
+        " [the guide](/v1/guide) has a page for each topic, [methods](/v1/methods) say how each"
+        " number is made, [refusals](/v1/errors) what to do about each."
     ),
+    # In the order in which they are shown: what is asked for, what it is asked about, the rest.
+    "TAGS": [
+        {"name": name, "description": about}
+        for name, about in {
+            "analyses": "Ask for numbers.",
+            "runs": "What became of it: results, inputs, replays.",
+            "reports": "What every night brings.",
+            "portfolios": "Books, their positions, policies and stored risk.",
+            "positions": "Positions of several books at once.",
+            "instruments": "What can be held, with the terms of funds and options.",
+            "prices": "Closes, as traded and as total return.",
+            "fx-rates": "Exchange rates.",
+            "corporate-actions": "Splits and distributions.",
+            "imports": "Whole files of all of these.",
+            "webhook-endpoints": "Be told.",
+            "events": "Or ask what happened.",
+            "audit": "Who did what.",
+            "me": "The key and its limits.",
+            "oauth": "Tokens in place of keys.",
+            "calendars": "Sessions of exchanges.",
+            "methods": "How numbers are made.",
+            "selfcheck": "How right this build is.",
+            "errors": "What refusals mean.",
+            "status": "How busy and how fresh.",
+            "changelog": "What has changed.",
+        }.items()
+    ],
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,

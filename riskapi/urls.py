@@ -21,6 +21,7 @@ urlpatterns = [
     path("oauth/revoke", oauth.RevocationView.as_view()),
     path("v1/me", account.MeView.as_view()),
     path("v1/status", views.StatusView.as_view()),
+    path("", guide.GuideIndexView.as_view()),
     path("v1/guide", guide.GuideIndexView.as_view()),
     path("v1/guide/<str:name>", guide.GuidePageView.as_view()),
     path("v1/changelog", changelog.ChangelogView.as_view()),

@@ -13,9 +13,8 @@ from analytics.api.results.parts import Shape, optional_real, real
 from analytics.api.results.runs import RESULTS
 from analytics.selectors.methods import Page, histories, method_get, pages, version_get
 from analytics.services.selfcheck import selfcheck_report
-from portfolios.api.base import ApiView
 from portfolios.api.listing import refuse_unknown
-from portfolios.api.pages import PageRenderer, page_response, table, wants_page
+from portfolios.api.pages import OpenView, page_response, table, wants_page
 
 
 class MethodVersionShape(Shape):
@@ -94,29 +93,22 @@ class SelfcheckShape(Shape):
     values = SelfcheckValueShape(many=True)
 
 
-class _MethodView(ApiView):
-    """JSON, or a page where a browser asks."""
-
-    required_scopes = {"GET": None}
-
-    def get_renderers(self) -> list[Any]:
-        return [*super().get_renderers(), PageRenderer()]
-
-
-class MethodListView(_MethodView):
-    @extend_schema(operation_id="methods_list", responses=MethodListShape)
+class MethodListView(OpenView):
+    @extend_schema(operation_id="methods_list", responses=MethodListShape, auth=[])
     def get(self, request: Request) -> Response:
         """Every method with its page, and the version that analyses are made with now."""
         refuse_unknown(request, ())
         rows = [_summary(page) for page in pages().values()]
         if not wants_page(request):
             return Response({"data": rows})
-        lines = [f"- [{row['title']}](/v1/methods/{row['id']})" for row in rows]
-        return page_response("Methods", "\n".join(["# Methods", "", *lines]))
+        analyses = [row for row in rows if row["analysis"]]
+        others = [row for row in rows if not row["analysis"]]
+        text = f"{_ABOUT_METHODS}\n\n{_index(analyses)}\n\n## Beside them\n\n{_index(others)}"
+        return page_response("Methods", text)
 
 
-class MethodDetailView(_MethodView):
-    @extend_schema(operation_id="methods_retrieve", responses=MethodShape)
+class MethodDetailView(OpenView):
+    @extend_schema(operation_id="methods_retrieve", responses=MethodShape, auth=[])
     def get(self, request: Request, method: str) -> Response:
         """One method: formulas, inputs, edge cases, worked example, versions, fields."""
         refuse_unknown(request, ())
@@ -133,8 +125,8 @@ class MethodDetailView(_MethodView):
         return Response(body)
 
 
-class MethodVersionView(_MethodView):
-    @extend_schema(operation_id="methods_version", responses=MethodOfVersionShape)
+class MethodVersionView(OpenView):
+    @extend_schema(operation_id="methods_version", responses=MethodOfVersionShape, auth=[])
     def get(self, request: Request, method: str, version: str) -> Response:
         """One version of a method: what changed with it, and by how much figures moved."""
         refuse_unknown(request, ())
@@ -154,8 +146,8 @@ class MethodVersionView(_MethodView):
         return Response(body)
 
 
-class SelfcheckView(_MethodView):
-    @extend_schema(operation_id="selfcheck_retrieve", responses=SelfcheckShape)
+class SelfcheckView(OpenView):
+    @extend_schema(operation_id="selfcheck_retrieve", responses=SelfcheckShape, auth=[])
     def get(self, request: Request) -> Response:
         """This build against published and hand-derived values: the largest error by method."""
         refuse_unknown(request, ())
@@ -180,6 +172,23 @@ def _summary(page: Page) -> dict[str, Any]:
         "analysis": f"/v1/analyses/{page.slug}" if history else None,
         "method_version": f"{history['method']}/{version}" if history else None,
     }
+
+
+_ABOUT_METHODS = """# Methods
+
+How each number is made: formula, conventions, edge cases, a worked example.
+[The self-check](/v1/selfcheck) holds this build against published reference values.
+
+## The analyses"""
+
+
+def _index(rows: list[dict[str, Any]]) -> str:
+    """Methods as a table, each with what it is about."""
+    shown = [
+        (f"[{row['title']}](/v1/methods/{row['id']})", row["summary"].partition(" Computed by")[0])
+        for row in rows
+    ]
+    return table(("Method", "What it is about"), shown)
 
 
 def _fields(kind: str) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from portfolios.errors import NotFound
 
 Json = dict[str, Any]
+#: As one page names another: by its file.
+_LINK = re.compile(r"\]\((\w+)\.md\)")
 FOLDER = Path(__file__).resolve().parents[1] / "methodology"
 
 
@@ -35,12 +38,16 @@ class Page:
         return [{"heading": head, "text": body.strip()} for head, _, body in heads]
 
 
+def _served(link: re.Match[str]) -> str:
+    return f"](/v1/methods/{link[1].replace('_', '-')})"
+
+
 @functools.cache
 def pages() -> dict[str, Page]:
     """By address; they change with the code alone."""
     found = {}
     for path in sorted(FOLDER.glob("*.md")):
-        text = path.read_text(encoding="utf-8")
+        text = _LINK.sub(_served, path.read_text(encoding="utf-8"))
         slug = path.stem.replace("_", "-")
         found[slug] = Page(slug, text.partition("\n")[0].removeprefix("# "), text)
     return found

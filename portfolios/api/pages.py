@@ -9,9 +9,12 @@ from typing import Any
 from django.template.loader import render_to_string
 from django.utils.safestring import mark_safe
 from markdown_it import MarkdownIt
+from rest_framework.permissions import AllowAny
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+
+from portfolios.api.base import ApiView
 
 #: Pages bring their style and nothing else runs or loads.
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
@@ -19,7 +22,9 @@ LINKS = (
     ("/v1/guide/getting-started", "Getting started"),
     ("/v1/guide", "Guide"),
     ("/v1/docs", "Operations"),
+    ("/v1/methods", "Methods"),
     ("/v1/errors", "Refusals"),
+    ("/v1/changelog", "Changes"),
 )
 
 
@@ -39,8 +44,19 @@ class PageRenderer(BaseRenderer):
         return bytes(data)
 
 
+class OpenView(ApiView):
+    """What anybody may read, before there is a key: JSON, and a page where a browser asks."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    required_scopes = {"GET": None}
+
+    def get_renderers(self) -> list[Any]:
+        return [*super().get_renderers(), PageRenderer()]
+
+
 def wants_page(request: Request) -> bool:
-    """Whether the caller prefers a page to JSON; for views with `PageRenderer` after JSON's."""
+    """Whether the caller prefers a page to JSON."""
     return isinstance(request.accepted_renderer, PageRenderer)
 
 

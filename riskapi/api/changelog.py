@@ -12,8 +12,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portfolios.api.base import ApiView
 from portfolios.api.listing import refuse_unknown
+from portfolios.api.pages import OpenView, page_response, wants_page
 from riskapi.api.middleware import API_RELEASE
 
 _LINE = re.compile(r"## (?P<release>.+)|### (?P<section>.+)|- (?P<text>.+)|  (?P<more>\S.*)")
@@ -30,21 +30,25 @@ class ChangelogSerializer(serializers.Serializer):  # type: ignore[type-arg]  # 
     data = ChangeSerializer(many=True)  # type: ignore[assignment]  # taken by the metaclass
 
 
-class ChangelogView(ApiView):
+class ChangelogView(OpenView):
     """The changes of every release."""
 
-    required_scopes = {"GET": None}
-
-    @extend_schema(operation_id="changelog_list", responses=ChangelogSerializer)
+    @extend_schema(operation_id="changelog_list", responses=ChangelogSerializer, auth=[])
     def get(self, request: Request) -> Response:
         """Every change, the latest release first."""
         refuse_unknown(request, ())
+        if wants_page(request):
+            return page_response("Changes", _text())
         return Response({"api_release": API_RELEASE, "data": list(changes())})
 
 
 @functools.cache
 def changes() -> tuple[dict[str, str], ...]:
-    return changes_in((Path(settings.BASE_DIR) / "CHANGELOG.md").read_text(encoding="utf-8"))
+    return changes_in(_text())
+
+
+def _text() -> str:
+    return (Path(settings.BASE_DIR) / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def changes_in(text: str) -> tuple[dict[str, str], ...]:

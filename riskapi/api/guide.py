@@ -3,56 +3,84 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from drf_spectacular.utils import extend_schema
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portfolios.api.base import ApiView
 from portfolios.api.listing import refuse_unknown
-from portfolios.api.pages import PageRenderer, page_response
+from portfolios.api.pages import OpenView, PageRenderer, page_response, table
 from portfolios.errors import NotFound
 
 _ROOT = Path(__file__).resolve().parents[2]
 _FOLDER = _ROOT / "riskapi" / "docs" / "guide"
-#: In the order in which they are read.
+_ABOUT = """# RiskAPI
+
+Semiconductor beta, hedge effectiveness and leveraged-fund drag of portfolios: what a holder of
+leveraged or inverse funds needs to know before trading, each number with its unit, its error, its
+sample and a status.
+
+Begin with [From a key to three results](/v1/guide/getting-started); it takes ten minutes.
+[Every operation](/v1/docs) has its fields, its scope and a real answer."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page: where its text is and what one finds there."""
+
+    path: Path
+    about: str
+
+
+#: In the order in which they are read. The README has the same table.
 PAGES = {
-    **{
-        name: _FOLDER / f"{name}.md"
-        for name in (
-            "getting-started",
-            "authentication",
-            "reading",
-            "writing",
-            "results",
-            "files",
-            "webhooks",
-            "sandbox",
-            "refusals",
-        )
-    },
+    "getting-started": Page(_FOLDER / "getting-started.md", "Begin here: ten minutes."),
+    "authentication": Page(
+        _FOLDER / "authentication.md",
+        "API keys, rotation, OAuth 2.0, quotas, finding a request again.",
+    ),
+    "reading": Page(
+        _FOLDER / "reading.md", "Pages, filters, shapes, `as_of` and `known_at`, entity tags."
+    ),
+    "writing": Page(
+        _FOLDER / "writing.md", "Idempotency keys, `If-Match`, positions, prices, whole files."
+    ),
+    "results": Page(
+        _FOLDER / "results.md", "Runs, units, figures, what is missing and why, replay."
+    ),
+    "files": Page(_FOLDER / "files.md", "CSV, Parquet, Arrow, XLSX."),
+    "webhooks": Page(
+        _FOLDER / "webhooks.md", "What is sent, how it is signed, when it is sent again."
+    ),
+    "sandbox": Page(
+        _FOLDER / "sandbox.md",
+        "Test keys, the clock that stands still, a portfolio for each outcome.",
+    ),
+    "refusals": Page(
+        _FOLDER / "refusals.md",
+        "The one form of every refusal and what a program does about it.",
+    ),
     # What its package shows is what the guide shows.
-    "python": _ROOT / "client" / "README.md",
+    "python": Page(_ROOT / "client" / "README.md", "`pip install './client[pandas]'`."),
 }
 
 
 @functools.cache
 def guide_pages() -> dict[str, str]:
     """Markdown by page name."""
-    return {name: path.read_text() for name, path in PAGES.items()}
+    return {name: page.path.read_text() for name, page in PAGES.items()}
 
 
 def title_of(markdown: str) -> str:
     return markdown.partition("\n")[0].removeprefix("# ")
 
 
-class _GuideView(ApiView):
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
-    renderer_classes = (PageRenderer,)
-    required_scopes = {"GET": None}
+class _GuideView(OpenView):
+    def get_renderers(self) -> list[Any]:
+        return [PageRenderer()]
 
 
 @extend_schema(exclude=True)
@@ -60,8 +88,12 @@ class GuideIndexView(_GuideView):
     def get(self, request: Request) -> Response:
         """What there is to read."""
         refuse_unknown(request, ())
-        lines = [f"- [{title_of(text)}](/v1/guide/{name})" for name, text in guide_pages().items()]
-        return page_response("Guide", "\n".join(["# Guide", "", *lines]))
+        rows = [
+            (f"[{title_of(text)}](/v1/guide/{name})", PAGES[name].about)
+            for name, text in guide_pages().items()
+        ]
+        text = f"{_ABOUT}\n\n{table(('Page', 'What is in it'), rows)}"
+        return page_response("Guide", text)
 
 
 @extend_schema(exclude=True)

@@ -18,19 +18,18 @@ from drf_spectacular.utils import extend_schema
 from kombu import Connection
 from kombu.exceptions import OperationalError
 from rest_framework import serializers
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from analytics.models import Report, Unit
 from portfolios.api.base import ApiView
 from portfolios.api.listing import refuse_unknown
-from portfolios.api.pages import PageRenderer, page_response, table, wants_page
+from portfolios.api.pages import OpenView, page_response, table, wants_page
 from portfolios.errors import NotFound
 from portfolios.models import Price
 from riskapi.api.exceptions import problem_parts
 from riskapi.api.problems import CONTENT_TYPE, PROBLEMS, RETRY_AFTER, ProblemType
-from riskapi.api.renderers import JsonRenderer, dumps
+from riskapi.api.renderers import dumps
 
 
 @csrf_exempt
@@ -152,13 +151,14 @@ class ProblemTypeListSerializer(serializers.Serializer):  # type: ignore[type-ar
     data = ProblemTypeSerializer(many=True)  # type: ignore[assignment]  # taken by the metaclass
 
 
-class ProblemListView(ApiView):
-    """Every kind of refusal."""
+_ABOUT_REFUSALS = (
+    "What a refusal looks like, and what a program does about each status, is on"
+    " [the guide's page](/v1/guide/refusals). What runs give as the reason of a unit is here too."
+)
 
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
-    renderer_classes = (JsonRenderer, PageRenderer)
-    required_scopes = {"GET": None}
+
+class ProblemListView(OpenView):
+    """Every kind of refusal."""
 
     @extend_schema(operation_id="errors_list", responses=ProblemTypeListSerializer, auth=[])
     def get(self, request: Request) -> Response:
@@ -169,19 +169,13 @@ class ProblemListView(ApiView):
                 (f"[{kind.code}]({kind.url})", str(kind.status), kind.title)
                 for kind in sorted(PROBLEMS.values(), key=lambda kind: (kind.status, kind.code))
             ]
-            return page_response(
-                "Refusals", "# Refusals\n\n" + table(("Code", "Status", "What"), rows)
-            )
+            shown = table(("Code", "Status", "What"), rows)
+            return page_response("All refusals", f"# All refusals\n\n{_ABOUT_REFUSALS}\n\n{shown}")
         return Response({"data": [_problem_type(kind) for kind in PROBLEMS.values()]})
 
 
-class ProblemDetailView(ApiView):
+class ProblemDetailView(OpenView):
     """The page that a problem's `type` leads to."""
-
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
-    renderer_classes = (JsonRenderer, PageRenderer)
-    required_scopes = {"GET": None}
 
     @extend_schema(operation_id="errors_retrieve", responses=ProblemTypeSerializer, auth=[])
     def get(self, request: Request, code: str) -> Response:
@@ -202,7 +196,10 @@ def _as_text(kind: ProblemType) -> str:
         if kind.retryable
         else "The same request will be refused again."
     )
-    return f"# {kind.title}\n\n`{kind.code}`, status {kind.status}\n\n{kind.advice}\n\n{again}"
+    return (
+        f"# {kind.title}\n\n`{kind.code}`, status {kind.status}\n\n{kind.advice}\n\n{again}\n\n"
+        "[All refusals](/v1/errors) · [What to do about a refusal](/v1/guide/refusals)"
+    )
 
 
 def _problem_type(kind: ProblemType) -> dict[str, Any]:

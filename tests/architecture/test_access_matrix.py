@@ -44,8 +44,6 @@ MISSING = {
     "position_set_id": f"ps_{NOBODY}",
     "instrument": "NOSUCH",
     "calendar": "XXXX",
-    "method": "nosuch",
-    "version": "9.9.9",
     "run_id": f"run_{NOBODY}",
     "name": "nosuch",
     "report_id": f"rep_{NOBODY}",
@@ -55,7 +53,7 @@ MISSING = {
     "delivery_id": f"dlv_{NOBODY}",
 }
 #: Names of what all clients share.
-SHARED = {"calendar", "method", "version"}
+SHARED = {"calendar"}
 
 _TERMS = {"valid_from": "2024-01-02", "multiple": "2", "expense_ratio": "0.01"}
 

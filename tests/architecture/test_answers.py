@@ -122,7 +122,8 @@ def _asked(side: Side, operation: Operation, described: dict[str, Any]) -> Answe
     if (method, path) in CELLS:
         answer: Answer = _ask(side, method, path, side.names)
         return answer
-    public = re.sub(r"<str:code>", "not-found", path)
+    names = {**side.names, "code": "not-found"}
+    public = re.sub(r"<str:(\w+)>", lambda found: names[found[1]], path)
     return side.caller.send(method, f"/{public}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+_FENCED = re.compile(r"^```pycon\n.*?^```$", re.MULTILINE | re.DOTALL)
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for path in (ROOT / "analytics" / "engine").rglob("*.py")
@@ -27,6 +29,10 @@ def test_docstring_examples_hold(name: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_worked_examples_of_the_methodology_hold(page: Path) -> None:
-    result = doctest.testfile(str(page), module_relative=False, globs={"np": np})
+    text = page.read_text()
+    assert ">>>" not in _FENCED.sub("", text), "fence it, or it is shown as a quotation"
+    bare = text.replace("```pycon", "").replace("```", "")
+    found = doctest.DocTestParser().get_doctest(bare, {"np": np}, page.name, str(page), 0)
+    result = doctest.DocTestRunner().run(found)
     assert result.attempted > 0
     assert result.failed == 0

@@ -59,7 +59,7 @@ def steps_of(markdown: str) -> list[Step]:
 def test_the_page_does_what_it_says(
     name: str, service: Service, sandbox: dict[str, Any], tmp_path: Path
 ) -> None:
-    steps = steps_of(PAGES[name].read_text())
+    steps = steps_of(PAGES[name].path.read_text())
     assert steps
     client_id, secret = service.oauth_client(sandbox["api_key"], ["portfolios:read"])
     done = subprocess.run(

@@ -111,6 +111,7 @@ class Command(BaseCommand):
             return
         console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
         console.print(results_table(facts["results"], f"First results of {facts['client']}"))
+        console.print(f"Guide              {facts['base_url']}/v1/guide", highlight=False)
         console.print(f"API documentation  {facts['base_url']}/v1/docs", highlight=False)
         console.print(f"API key            {facts['api_key']}", highlight=False, soft_wrap=True)
         admin = facts["admin"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import re
 
 import pytest
+from django.test import Client as Browser
 
 from analytics.calculations.registry import MEASURES
 from analytics.selectors.methods import FOLDER, histories, pages
@@ -106,3 +108,19 @@ def test_a_wrong_value_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(VALUES), "read_text", lambda *_args, **_named: wrong)
     report = selfcheck_report.__wrapped__()
     assert [row["id"] for row in report["values"] if not row["passed"]] == ["L10-bull"]
+
+
+def test_pages_lead_to_one_another_and_nowhere_else() -> None:
+    links = {link for page in pages().values() for link in re.findall(r"\]\(([^)]*)\)", page.text)}
+    assert "/v1/methods/beta-ladder" in links
+    assert links <= {f"/v1/methods/{slug}" for slug in pages()}
+
+
+def test_whoever_has_no_key_may_read_how_numbers_are_made() -> None:
+    browser = Browser()
+    for address in ("/v1/methods", "/v1/methods/semiconductor-beta", "/v1/selfcheck"):
+        page = browser.get(address, HTTP_ACCEPT="text/html,*/*;q=0.8")
+        assert page.status_code == 200
+        assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert b"<blockquote>" not in page.content
+        assert browser.get(address).json()

@@ -435,3 +435,12 @@ def test_programs_get_no_cookies_and_no_session(operator: Browser, world: World)
     assert not answer.cookies
     assert "Cookie" not in answer.headers.get("Vary", "")
     assert not asked.captured_queries
+
+
+@pytest.mark.parametrize(("model", "digits"), [("price", "5.25"), ("fxrate", "0.031")])
+def test_lists_show_digits_and_days_as_they_are(
+    operator: Browser, world: World, model: str, digits: str
+) -> None:
+    page = operator.get(f"/admin/portfolios/{model}/").content.decode()
+    cells = {text.strip() for text in re.findall(r">([^<>]+)<", page)}
+    assert {digits, world[model].session.isoformat()} <= cells

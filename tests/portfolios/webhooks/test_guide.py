@@ -12,7 +12,7 @@ from portfolios.webhooks.signing import secret_make, signature
 from riskapi.api.guide import PAGES
 from tests.receiver import Receiver
 
-GUIDE = PAGES["webhooks"].read_text()
+GUIDE = PAGES["webhooks"].path.read_text()
 
 
 def test_the_lines_that_check_a_signature_check_a_delivery(receiver: Receiver) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 
+from django.test import Client as Browser
 from django.urls import resolve
 
 from portfolios.services.access_tokens import LIFETIME
 from portfolios.services.api_keys import SCOPE_TEXTS
 from portfolios.services.quotas import OPEN_RUNS, REQUESTS, RUNS, WINDOW_SECONDS
-from riskapi.api.guide import PAGES, guide_pages
+from riskapi.api.guide import PAGES, guide_pages, title_of
 from riskapi.api.problems import PROBLEMS
 from tests.architecture.sources import ROOT
 
 
 def page(name: str) -> str:
-    return PAGES[name].read_text()
+    return PAGES[name].path.read_text()
 
 
 def rows(name: str) -> set[str]:
@@ -29,7 +30,23 @@ def default_of(setting: str) -> str:
 
 
 def test_every_page_is_served() -> None:
-    assert set(ROOT.glob("riskapi/docs/guide/*")) <= set(PAGES.values())
+    assert set(ROOT.glob("riskapi/docs/guide/*")) <= {page.path for page in PAGES.values()}
+
+
+def test_the_readme_has_the_table_of_the_guide() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for name, one in PAGES.items():
+        assert f"]({one.path.relative_to(ROOT)}) | {one.about} |" in readme, name
+
+
+def test_whoever_opens_the_address_of_the_service_sees_the_guide() -> None:
+    pages = [Browser().get(address).content for address in ("/", "/v1/guide")]
+    assert pages[0] == pages[1]
+    for name, text in guide_pages().items():
+        assert f'<a href="/v1/guide/{name}">{title_of(text)}</a>'.encode() in pages[0]
+        shown = Browser().get(f"/v1/guide/{name}").content.decode()
+        assert "<h1>" in shown
+        assert "<script" not in shown
 
 
 def test_links_lead_somewhere() -> None:

@@ -1,0 +1,1 @@
+"""How people see dates and times: as the API has them."""
