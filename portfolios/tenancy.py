@@ -49,6 +49,37 @@ def client_query(
     return _query(str(client_id), "", statement, parameters)
 
 
+def client_queries(
+    client_id: uuid.UUID, statements: Sequence[tuple[str, Sequence[Any]]], *, statement_timeout: str
+) -> tuple[datetime, list[list[tuple[Any, ...]]]]:
+    """Like `client_query`, several statements; says when by the database's clock, too.
+
+    They are no more one snapshot than those that a transaction sends one after the other.
+    """
+    if connection.in_atomic_block:
+        with client_scope(client_id, statement_timeout=statement_timeout) as now:
+            return now, queries(statements)
+    begin = (
+        "SELECT set_config('app.client_id', %s, true), set_config('app.operator', '', true),"
+        " set_config('statement_timeout', %s, true), statement_timestamp()"
+    )
+    [[begun], *found] = queries([(begin, [str(client_id), statement_timeout]), *statements])
+    return begun[-1], found
+
+
+def queries(statements: Sequence[tuple[str, Sequence[Any]]]) -> list[list[tuple[Any, ...]]]:
+    """The rows of several statements in one round trip."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            ";".join(statement for statement, _ in statements),
+            [parameter for _, parameters in statements for parameter in parameters],
+        )
+        found = [cursor.fetchall()]
+        while cursor.nextset():
+            found.append(cursor.fetchall())
+        return found
+
+
 def operator_query(
     statement: str, parameters: Sequence[Any] = (), *, durable: bool = True
 ) -> list[tuple[Any, ...]]:

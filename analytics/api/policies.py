@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
+from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -30,22 +33,34 @@ from portfolios.api.listing import (
     point_in_time,
     refuse_unknown,
 )
-from portfolios.api.portfolios import instrument_ref
 from portfolios.api.preconditions import not_modified, require_match
 from portfolios.api.serializers import InstrumentRefSerializer, ResolvedFromSerializer
-from portfolios.identifiers import public_id
-from portfolios.models import Policy, Portfolio
+from portfolios.models import Client, Policy, Portfolio
+from portfolios.selectors.json_rows import (
+    JsonRow,
+    document,
+    moment,
+    plain,
+    public_id,
+    reference,
+)
 from portfolios.selectors.policies import policy_effective, policy_list, policy_pending
 from portfolios.selectors.portfolios import portfolio_get_for_client
 from portfolios.services.policies import policy_decide, policy_propose
 
 _STALE = ("fail", "warn")
+_POLICY = JsonRow(
+    portfolio=public_id("portfolio_id", Portfolio.ID_PREFIX),
+    version=plain("version"),
+    state=plain("state"),
+    benchmark=reference("benchmark"),
+    settings=document("settings"),
+    created_by=plain("created_by"),
+    created_at=moment("created_at"),
+    decided_by=plain("decided_by"),
+    decided_at=moment("decided_at"),
+)
 _SETTINGS = ("window", "on_stale", "max_price_age_sessions")
-_COLUMNS = (
-    "id", "portfolio_id", "version", "state", "settings", "created_by", "created_at",
-    "decided_by", "decided_at", "benchmark__uid", "benchmark__symbol",
-)  # fmt: skip
-
 UPDATE = OpenApiExample(
     "A year of sessions, measured against SOXX",
     value={"benchmark": "SOXX", "window": 252, "thresholds": {"coverage_band": 0.05}},
@@ -217,9 +232,18 @@ class PolicyRejectView(_PolicyDecisionView):
         return super().post(request, portfolio_id)
 
 
+def _versions(
+    client: Client, *, portfolio: uuid.UUID, known_at: datetime | None
+) -> QuerySet[Policy]:
+    rows = policy_list(Portfolio(pk=portfolio, client=client))
+    return rows if known_at is None else rows.filter(created_at__lte=known_at)
+
+
 class PolicyVersionListView(ApiView):
     required_scopes = {"GET": "portfolios:read"}
     listing = Listing(
+        _versions,
+        _POLICY,
         filters={"state": Filter("state", one_of(*Policy.State.values))},
         sorts={"version": "version"},
         default_sort="-version",
@@ -238,10 +262,8 @@ class PolicyVersionListView(ApiView):
         refuse_unknown(request, self.listing.parameters())
         asked = point_in_time(request)
         portfolio = portfolio_get_for_client(self.client, portfolio_id)
-        rows = policy_list(portfolio)
-        if asked.known_at is not None:
-            rows = rows.filter(created_at__lte=asked.known_at)
-        return list_response(request, self.listing, rows.values(*_COLUMNS), _row_body, asked=asked)
+        given = {"portfolio": portfolio.pk}
+        return list_response(request, self.listing, asked=asked, given=given, shown=_set_out)
 
 
 def _answer(portfolio: Portfolio, pending: Policy | None, status: int = 200) -> Response:
@@ -261,28 +283,24 @@ def _tag(portfolio: Portfolio, found: Policy | None, pending: Policy | None) -> 
 
 
 def _body(portfolio: Portfolio, policy: Policy | None) -> dict[str, Any]:
-    if policy is None:
-        none = dict.fromkeys(("created_by", "created_at", "decided_by", "decided_at"))
-        default: dict[str, Any] = {"version": 0, "state": "default", "settings": {}, **none}
-        return _row_body({**default, "portfolio_id": portfolio.pk, "benchmark__uid": None})
-    row: dict[str, Any] = {name: getattr(policy, name) for name in _COLUMNS[1:9]}
-    row["benchmark__uid"] = policy.benchmark.uid if policy.benchmark else None
-    row["benchmark__symbol"] = policy.benchmark.symbol if policy.benchmark else None
-    return _row_body(row)
+    if policy is not None:
+        return _set_out(_POLICY.of(policy))
+    none = dict.fromkeys(("created_by", "created_at", "decided_by", "decided_at"))
+    about = {"portfolio": portfolio.public_id, "version": 0, "state": "default"}
+    return _set_out({**about, "benchmark": None, "settings": {}, **none})
 
 
-def _row_body(row: dict[str, Any]) -> dict[str, Any]:
-    settings = row["settings"]
-    thresholds = settings.get("thresholds", {})
-    return {
-        "portfolio": public_id(Portfolio.ID_PREFIX, row["portfolio_id"]),
-        "version": row["version"],
-        "state": row["state"],
-        "benchmark": instrument_ref(row, "benchmark__"),
-        **{name: settings.get(name) for name in _SETTINGS},
-        "thresholds": {
+def _set_out(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with a member for each setting."""
+    body: dict[str, Any] = {}
+    for name, value in row.items():
+        if name != "settings":
+            body[name] = value
+            continue
+        thresholds = value.get("thresholds", {})
+        body |= {setting: value.get(setting) for setting in _SETTINGS}
+        body["thresholds"] = {
             name: thresholds.get(name) for name in ("coverage_band", "effectiveness_policy")
-        },
-        "method_versions": settings.get("method_versions", {}),
-        **{name: row[name] for name in _COLUMNS[5:9]},
-    }
+        }
+        body["method_versions"] = value.get("method_versions", {})
+    return body

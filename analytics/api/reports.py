@@ -26,18 +26,37 @@ from portfolios.api.listing import (
 from portfolios.api.pages import PAGE_POLICY
 from portfolios.api.preconditions import not_modified, quoted
 from portfolios.errors import Conflict
-from portfolios.identifiers import public_id
+from portfolios.selectors.json_rows import (
+    JsonRow,
+    Member,
+    beginning,
+    moment,
+    nested,
+    plain,
+    public_id,
+)
 from portfolios.services.quotas import RUNS
 
-_COLUMNS = (
-    "id",
-    "business_date",
-    "revision",
-    "state",
-    "known_at",
-    "created_at",
-    "finished_at",
-    "content_hash",
+
+def _link(form: str) -> Member:
+    identity = public_id("id", Report.ID_PREFIX)
+    return Member(
+        f"'/v1/reports/' || {identity.sql} || '.{form}'",
+        identity.columns,
+        lambda row: f"/v1/reports/{identity.of(row)}.{form}",
+    )
+
+
+_REPORT = JsonRow(
+    id=public_id("id", Report.ID_PREFIX),
+    business_date=plain("business_date"),
+    revision=plain("revision"),
+    state=plain("state"),
+    known_at=moment("known_at"),
+    created_at=moment("created_at"),
+    finished_at=moment("finished_at"),
+    content_hash=beginning("sha256:", "content_hash"),
+    links=nested(**{form: _link(form) for form in ("html", "pdf", "csv")}),
 )
 #: A report is never edited, so what was read once stays right.
 _CACHE = "private, max-age=31536000, immutable"
@@ -61,7 +80,10 @@ class ReportDetailSerializer(ReportSerializer):
 
 class ReportListView(ApiView):
     required_scopes = {"GET": "reports:read"}
+    looks_once = True
     listing = Listing(
+        report_list_for_client,
+        _REPORT,
         filters={
             "business_date": Filter("business_date", calendar_date, ranges=True),
             "state": Filter("state"),
@@ -74,8 +96,7 @@ class ReportListView(ApiView):
     @extend_schema(operation_id="reports_list", responses=page_of(ReportSerializer))
     def get(self, request: Request) -> Response:
         """The client's nightly reports, the latest date first."""
-        rows = report_list_for_client(self.client).values(*_COLUMNS)
-        return list_response(request, self.listing, rows, _body)
+        return list_response(request, self.listing)
 
 
 class ReportDetailView(ApiView):
@@ -86,7 +107,7 @@ class ReportDetailView(ApiView):
         """One report with its record; the record is null until the report is done."""
         refuse_unknown(request, ())
         report = report_get_for_client(self.client, report_id, "record")
-        body = {**_body(_row(report)), "record": report.record}
+        body = {**_REPORT.of(report), "record": report.record}
         if report.state != Report.State.DONE:
             return Response(body, headers={"Retry-After": "1"})
         response = not_modified(request, report.content_hash) or etagged(body, report.content_hash)
@@ -111,7 +132,7 @@ class ReportRerunView(ApiView):
         )
         location = f"/v1/reports/{revised.public_id}"
         return Response(
-            _body(_row(revised)), status=202, headers={"Location": location, "Retry-After": "1"}
+            _REPORT.of(revised), status=202, headers={"Location": location, "Retry-After": "1"}
         )
 
 
@@ -193,17 +214,3 @@ class ReportCsvView(_DocumentView):
 def filename(report: Report, form: str) -> str:
     """A name to save under: date and revision, nothing of the client's."""
     return f"risk-report-{report.business_date.isoformat()}-r{report.revision}.{form}"
-
-
-def _row(report: Report) -> dict[str, Any]:
-    return {name: getattr(report, name) for name in _COLUMNS}
-
-
-def _body(row: dict[str, Any]) -> dict[str, Any]:
-    identifier = public_id(Report.ID_PREFIX, row["id"])
-    return {
-        **row,
-        "id": identifier,
-        "content_hash": f"sha256:{row['content_hash']}" if row["content_hash"] else None,
-        "links": {form: f"/v1/reports/{identifier}.{form}" for form in ("html", "pdf", "csv")},
-    }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -19,14 +20,12 @@ from analytics.models import Run, RunInput, Unit
 from analytics.reporting.flat import unit_rows
 from analytics.selectors.runs import (
     INPUT_VALUES,
-    SUMMARY_COLUMNS,
-    row_summary,
+    RUN,
     run_get_for_client,
     run_get_with_units,
     run_input_list,
     run_list_for_client,
     run_representation,
-    run_summary,
     run_unit_answers,
     unit_result_get,
 )
@@ -47,10 +46,26 @@ from portfolios.api.listing import (
 )
 from portfolios.api.preconditions import not_modified
 from portfolios.errors import Conflict
-from portfolios.identifiers import parse_public_id, public_id
-from portfolios.models import Instrument, Portfolio
+from portfolios.identifiers import parse_public_id
+from portfolios.models import Client, Portfolio
+from portfolios.selectors.json_rows import JsonRow, moment, plain, reference
 from portfolios.tenancy import client_scope
 
+_INPUT = JsonRow(
+    unit=plain("unit"),
+    kind=plain("kind"),
+    date=plain("date"),
+    instrument=reference("instrument"),
+    series=plain("series"),
+    **INPUT_VALUES,
+    reference_index=reference("reference_index"),
+    own=plain("own"),
+    source=plain("source"),
+    recorded_at=moment("recorded_at"),
+)
+#: What every row says, be it null.
+_ALWAYS = ("unit", "kind", "date", "instrument", "series", "own", "source", "recorded_at")
+_OF_PRICES = ("close", "total_return_index")
 _RUN_COLUMNS = ("kind", "portfolio", "as_of", "known_at", "method_version")
 
 
@@ -75,7 +90,10 @@ def _version(value: str) -> int:
 
 class RunListView(ApiView):
     required_scopes = {"GET": "analyses:read"}
+    looks_once = True
     listing = Listing(
+        run_list_for_client,
+        RUN,
         filters={
             "kind": Filter("kind", one_of(*Run.Kind.values)),
             "status": Filter("status", one_of(*Run.Status.values)),
@@ -91,13 +109,12 @@ class RunListView(ApiView):
     @extend_schema(operation_id="runs_list", responses=page_of(RunSummaryShape))
     def get(self, request: Request) -> Response:
         """The client's runs, the latest first, without their units."""
-        rows = run_list_for_client(self.client).values(*SUMMARY_COLUMNS)
-        return list_response(request, self.listing, rows, row_summary)
+        return list_response(request, self.listing)
 
 
 def _figures(request: Request, run: Run, unit: str | None = None) -> Response:
     """The results as a file, one figure a row."""
-    head = run_summary(run)
+    head = RUN.of(run)
     head = {"run": head["id"], **{name: head[name] for name in _RUN_COLUMNS}}
 
     def rows() -> Iterator[dict[str, Any]]:
@@ -187,10 +204,16 @@ class RunUnitView(ApiView):
         raise Conflict("The unit has no result yet.", code="run-not-finished")
 
 
+def _inputs(client: Client, *, run: uuid.UUID) -> QuerySet[RunInput]:
+    return run_input_list(Run(pk=run, client=client))
+
+
 class RunInputListView(ApiView):
     #: The facts themselves, so the scopes that reading them elsewhere needs.
     required_scopes = {"GET": "analyses:read portfolios:read prices:read"}
     listing = Listing(
+        _inputs,
+        _INPUT,
         filters={
             "unit": Filter("unit"),
             "kind": Filter("kind", one_of(*RunInput.Kind.values)),
@@ -217,36 +240,15 @@ class RunInputListView(ApiView):
         positions, prices, rates, terms, corporate actions and quotes, each with its source. They
         need the scopes that reading them by themselves needs."""
         run = run_get_for_client(self.client, run_id)
-        rows = run_input_list(run).values(
-            "key", "unit", "kind", "date", "series", "own", "source", "recorded_at",
-            "instrument__uid", "instrument__symbol", "reference_index__uid",
-            "reference_index__symbol", *INPUT_VALUES,
-        )  # fmt: skip
         return list_response(
-            request, self.listing, rows, _input,
+            request, self.listing, given={"run": run.pk}, shown=_told,
             run=run.public_id, as_of=run.as_of, known_at=run.known_at,
             inputs_hash=f"sha256:{run.inputs_hash}",
         )  # fmt: skip
 
 
-def _input(row: Mapping[str, Any]) -> dict[str, Any]:
+def _told(row: dict[str, Any]) -> dict[str, Any]:
     """A row with the values that its kind has."""
-    told = {name: row[name] for name in INPUT_VALUES if row[name] is not None}
-    if row["kind"] == RunInput.Kind.PRICE:
-        told = {"close": None, "total_return_index": None, **told}
-    if row["reference_index__uid"] is not None:
-        told["reference_index"] = _reference(row, "reference_index")
-    return {
-        **{name: row[name] for name in ("unit", "kind", "date")},
-        "instrument": _reference(row, "instrument"),
-        "series": row["series"] or None,
-        **told,
-        **{name: row[name] for name in ("own", "source", "recorded_at")},
-    }
-
-
-def _reference(row: Mapping[str, Any], name: str) -> dict[str, str] | None:
-    if row[f"{name}__uid"] is None:
-        return None
-    identity = public_id(Instrument.ID_PREFIX, row[f"{name}__uid"])
-    return {"id": identity, "symbol": row[f"{name}__symbol"]}
+    has = (*_ALWAYS, *_OF_PRICES) if row["kind"] == RunInput.Kind.PRICE else _ALWAYS
+    row["series"] = row["series"] or None
+    return {name: value for name, value in row.items() if value is not None or name in has}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import orjson
@@ -12,8 +12,10 @@ from django.db.models import QuerySet
 
 from analytics.models import Replay, Result, Run, RunInput, Unit
 from portfolios.errors import NotFound
-from portfolios.identifiers import parse_public_id, public_id
+from portfolios.identifiers import parse_public_id
 from portfolios.models import Client, Portfolio
+from portfolios.selectors import json_rows
+from portfolios.selectors.json_rows import JsonRow, beginning, exact, moment, plain, real
 from portfolios.selectors.rows import columns, instance
 from portfolios.tenancy import client_query
 
@@ -70,34 +72,21 @@ def run_get_for_client(client: Client, run_id: str | uuid.UUID) -> Run:
     return run
 
 
-def run_summary(run: Run) -> dict[str, Any]:
-    """The run without its units."""
-    return row_summary({name: getattr(run, name) for name in SUMMARY_COLUMNS})
-
-
-def row_summary(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A run without its units, from its columns: of a list no instances need be made."""
-    portfolio, finished_at = row["portfolio_id"], row["finished_at"]
-    return {
-        "id": public_id(Run.ID_PREFIX, row["id"]),
-        "kind": row["kind"],
-        "status": row["status"],
-        "version": row["version"],
-        "portfolio": public_id(Portfolio.ID_PREFIX, portfolio) if portfolio else None,
-        "as_of": row["as_of"].isoformat(),
-        "known_at": instant(row["known_at"]),
-        "method_version": row["method_version"],
-        "inputs_hash": f"sha256:{row['inputs_hash']}",
-        "attempt_number": row["attempt_number"],
-        "created_at": instant(row["created_at"]),
-        "finished_at": instant(finished_at) if finished_at else None,
-    }
-
-
-SUMMARY_COLUMNS = (
-    "id", "kind", "status", "version", "portfolio_id", "as_of", "known_at", "method_version",
-    "inputs_hash", "attempt_number", "created_at", "finished_at",
-)  # fmt: skip
+#: A run without its units.
+RUN = JsonRow(
+    id=json_rows.public_id("id", Run.ID_PREFIX),
+    kind=plain("kind"),
+    status=plain("status"),
+    version=plain("version"),
+    portfolio=json_rows.public_id("portfolio_id", Portfolio.ID_PREFIX),
+    as_of=plain("as_of"),
+    known_at=moment("known_at"),
+    method_version=plain("method_version"),
+    inputs_hash=beginning("sha256:", "inputs_hash"),
+    attempt_number=plain("attempt_number"),
+    created_at=moment("created_at"),
+    finished_at=moment("finished_at"),
+)
 
 
 def run_get_with_units(client: Client, run_id: str | uuid.UUID) -> tuple[Run, list[UnitState]]:
@@ -123,7 +112,7 @@ def run_representation(run: Run, units: Iterable[UnitState]) -> dict[str, Any]:
     units = list(units)
     over = sum(unit.state not in (Unit.State.QUEUED, Unit.State.RUNNING) for unit in units)
     return {
-        **run_summary(run),
+        **RUN.of(run),
         "progress": {"done": over, "total": len(units)},
         "units": {unit.name: unit_representation(unit) for unit in units},
     }
@@ -181,18 +170,25 @@ def replay_latest(run: Run) -> Replay:
 
 
 #: What a row of the facts can tell, whatever its kind.
-INPUT_VALUES = (
-    "quantity", "close", "total_return_index", "rate", "multiple", "expense_ratio", "swap_spread",
-    "new_shares", "old_shares", "amount", "bid", "ask", "last", "implied_volatility",
-    "underlying_price",
-)  # fmt: skip
+INPUT_VALUES = {
+    "quantity": exact("quantity"),
+    "close": exact("close"),
+    "total_return_index": real("total_return_index"),
+    "rate": exact("rate"),
+    "multiple": exact("multiple"),
+    "expense_ratio": exact("expense_ratio"),
+    "swap_spread": exact("swap_spread"),
+    "new_shares": plain("new_shares"),
+    "old_shares": plain("old_shares"),
+    "amount": exact("amount"),
+    "bid": exact("bid"),
+    "ask": exact("ask"),
+    "last": exact("last"),
+    "implied_volatility": real("implied_volatility"),
+    "underlying_price": exact("underlying_price"),
+}
 
 
 def run_input_list(run: Run) -> QuerySet[RunInput]:
     """Every row that the run's units used, as it was known at the run's `known_at`."""
     return RunInput.objects.filter(run=run)
-
-
-def instant(moment: datetime) -> str:
-    """UTC to the microsecond, with Z: sent back as `known_at` it means the same moment."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -13,9 +10,18 @@ from rest_framework.response import Response
 from portfolios.api.base import ApiView
 from portfolios.api.listing import Filter, Listing, instant, list_response, page_of
 from portfolios.selectors.audit import audit_list_for_client
+from portfolios.selectors.json_rows import JsonRow, document, moment, plain
 
-_COLUMNS = ("id", "actor", "action", "object_id", "request_id", "client_request_id",
-            "traceparent", "detail", "created_at")  # fmt: skip
+_EVENT = JsonRow(
+    created_at=moment("created_at"),
+    actor=plain("actor"),
+    action=plain("action"),
+    object=plain("object_id"),
+    request_id=plain("request_id"),
+    client_request_id=plain("client_request_id"),
+    traceparent=plain("traceparent"),
+    detail=document("detail"),
+)
 
 
 class AuditEventSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
@@ -31,7 +37,10 @@ class AuditEventSerializer(serializers.Serializer):  # type: ignore[type-arg]  #
 
 class AuditListView(ApiView):
     required_scopes = {"GET": "audit:read"}
+    looks_once = True
     listing = Listing(
+        audit_list_for_client,
+        _EVENT,
         row=AuditEventSerializer,
         filters={
             "object": Filter("object_id"),
@@ -48,18 +57,4 @@ class AuditListView(ApiView):
     @extend_schema(operation_id="audit_list", responses=page_of(AuditEventSerializer))
     def get(self, request: Request) -> Response:
         """Who did what to which object by which request, the latest first."""
-        rows = audit_list_for_client(self.client).values(*_COLUMNS)
-        return list_response(request, self.listing, rows, _body)
-
-
-def _body(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "created_at": row["created_at"],
-        "actor": row["actor"],
-        "action": row["action"],
-        "object": row["object_id"],
-        "request_id": row["request_id"],
-        "client_request_id": row["client_request_id"],
-        "traceparent": row["traceparent"],
-        "detail": row["detail"],
-    }
+        return list_response(request, self.listing)

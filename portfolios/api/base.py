@@ -12,6 +12,8 @@ A view declares, as plain class attributes:
 `quota_policies`       {"POST": ("runs",)}: what a request counts against besides "default".
 `opens_scope`          False: the handler opens `client_scope` itself (long polls).
 `places`               where its bodies are received (`portfolios.api.receiving`).
+`looks_once`           True: GET answers a page by `list_response` alone, which takes one trip to
+                       the database that is a scope of its own.
 `file_row`             what a row is where GET can be had as a file (`portfolios.api.exports`);
                        lists say it in their `listing`.
 
@@ -37,7 +39,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portfolios.api.exports import FILE_RENDERERS, RowSerializer, chosen_format
-from portfolios.api.limits import MAX_JSON_NODES
+from portfolios.api.limits import MAX_JSON_NODES, STATEMENT_TIMEOUT
 from portfolios.api.listing import point_in_time
 from portfolios.api.preconditions import not_modified, quoted
 from portfolios.api.quotas import quota_fields, refuse_beyond
@@ -53,8 +55,6 @@ from portfolios.webhooks.signing import seal, unseal
 KEYED_METHODS = ("POST", "PATCH")
 REPLAYED = "Idempotency-Replayed"
 STORED_HEADERS = ("Location", "ETag", "Retry-After")
-#: No request holds a web thread or a lock for longer.
-STATEMENT_TIMEOUT = "5s"
 BODY_METHODS = ("POST", "PUT", "PATCH")
 
 
@@ -69,6 +69,7 @@ class ApiView(APIView):
     max_json_nodes: ClassVar[int] = MAX_JSON_NODES
     opens_scope: ClassVar[bool] = True
     places: ClassVar[Places] = CLIENTS
+    looks_once: ClassVar[bool] = False
     file_row: ClassVar[RowSerializer | None] = None
     #: When the transaction of the request began, by the database's clock.
     now: datetime
@@ -176,7 +177,8 @@ class ApiView(APIView):
         untouched = handler in (self.http_method_not_allowed, self.options)
         reads = request.method in ("GET", "HEAD") and not untouched
         shape = self.shape = shape_asked(request, type(self)) if reads else None
-        if untouched or request.auth is None or not self.opens_scope:
+        looks_once = self.looks_once and reads and shape is None and chosen_format(request) is None
+        if untouched or request.auth is None or not self.opens_scope or looks_once:
             response: Response = handler(request, *self.args, **self.kwargs)
             if shape is None:
                 return response

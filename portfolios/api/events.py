@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -21,11 +21,10 @@ from portfolios.api.listing import (
     read_one,
 )
 from portfolios.identifiers import parse_public_id
-from portfolios.models import Event
-from portfolios.selectors.webhooks import event_body, event_list_for_client, event_position
+from portfolios.models import Client, Event
+from portfolios.selectors.webhooks import EVENT, event_list_for_client, event_position
 from portfolios.webhooks.catalogue import CATALOGUE, EventType
 
-_COLUMNS = ("id", "uid", "type", "object_id", "link", "status", "created_at")
 _MEANINGS = " ".join(f"`{kind}`: {described.says}" for kind, described in CATALOGUE.items())
 
 
@@ -49,10 +48,17 @@ def event_uid(text: str) -> Any:
     return found
 
 
+def _events(client: Client, *, after: int | None) -> QuerySet[Event]:
+    rows = event_list_for_client(client)
+    return rows if after is None else rows.filter(id__gt=after)
+
+
 class EventListView(ApiView):
     required_scopes = {"GET": "webhooks:manage"}
     refusals = {"GET": (422,)}
     listing = Listing(
+        _events,
+        EVENT,
         row=EventSerializer,
         filters={
             "type": Filter("type", one_of(*EventType)),
@@ -68,12 +74,6 @@ class EventListView(ApiView):
     def get(self, request: Request) -> Response:
         """What has happened in the last 30 days, the earliest first: what webhooks send. With
         `after`, what came after that event; none becomes visible later before one that was read."""
-        rows = event_list_for_client(self.client)
         after = read_one(request, "after", event_uid)
-        if after is not None:
-            rows = rows.filter(id__gt=event_position(self.client, after))
-        return list_response(request, self.listing, rows.values(*_COLUMNS), _body)
-
-
-def _body(row: Mapping[str, Any]) -> dict[str, Any]:
-    return event_body(Event(**row))
+        position = None if after is None else event_position(self.client, after)
+        return list_response(request, self.listing, given={"after": position})

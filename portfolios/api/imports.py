@@ -32,9 +32,10 @@ from portfolios.api.listing import (
 from portfolios.api.serializers import ImportProblemSerializer, ImportSerializer
 from portfolios.errors import InvalidRequest, NotFound, Refused
 from portfolios.feeds import Kind, columns_of
-from portfolios.identifiers import parse_public_id, public_id
-from portfolios.models import Import, ImportProblem
+from portfolios.identifiers import parse_public_id
+from portfolios.models import Client, Import, ImportProblem
 from portfolios.selectors.calendars import require_session
+from portfolios.selectors.json_rows import JsonRow, document, moment, nested, plain, public_id
 from portfolios.selectors.portfolios import portfolio_get_for_client
 from portfolios.services.audit import audit_record
 from portfolios.services.imports import import_accept
@@ -44,12 +45,29 @@ CLIENT_KINDS = (
     Kind.POSITIONS, Kind.PRICES, Kind.FX_RATES, Kind.CORPORATE_ACTIONS, Kind.SPLITS,
     Kind.DISTRIBUTIONS, Kind.OPTION_CHAIN,
 )  # fmt: skip
-_COLUMNS = (
-    "id", "filename", "kind", "status", "mode", "dry_run", "sha256", "rows_in", "rows_accepted",
-    "rows_rejected", "rows_changed", "notes", "created_at", "finished_at",
-)  # fmt: skip
-
-
+_IMPORT = JsonRow(
+    id=public_id("id", Import.ID_PREFIX),
+    filename=plain("filename"),
+    kind=plain("kind"),
+    status=plain("status"),
+    mode=plain("mode"),
+    dry_run=plain("dry_run"),
+    sha256=plain("sha256"),
+    rows=nested(
+        **{
+            "in": plain("rows_in"),
+            "accepted": plain("rows_accepted"),
+            "rejected": plain("rows_rejected"),
+            "changed": plain("rows_changed"),
+        }
+    ),
+    notes=document("notes"),
+    created_at=moment("created_at"),
+    finished_at=moment("finished_at"),
+)
+_PROBLEM = JsonRow(
+    **{n: plain(n) for n in ("row", "column", "code", "value", "message", "suggestion")}
+)
 PARQUET = "application/vnd.apache.parquet"
 
 
@@ -95,6 +113,17 @@ class RawFileParser(BaseParser):
         return bytes(stream.read(MAX_UPLOAD_BYTES + 1))
 
 
+def _imports(client: Client, *, positions: bool) -> QuerySet[Import]:
+    """The client's imports. What is wrong with positions quotes them, so such an import is there
+    only for a key that may read portfolios."""
+    rows = Import.objects.filter(client=client)
+    return rows if positions else rows.exclude(kind=Kind.POSITIONS)
+
+
+def _may_see_positions(view: ApiView) -> bool:
+    return "portfolios:read" in view.key.scopes
+
+
 class ImportListView(ApiView):
     required_scopes = {"GET": "prices:read", "POST": "prices:write"}
     idempotency_required = True
@@ -110,7 +139,10 @@ class ImportListView(ApiView):
             "dry_run": boolean,
         }
     }
+    looks_once = True
     listing = Listing(
+        _imports,
+        _IMPORT,
         filters={
             "status": Filter("status", one_of(*Import.Status.values)),
             "sha256": Filter("sha256"),
@@ -123,7 +155,7 @@ class ImportListView(ApiView):
     @extend_schema(operation_id="imports_list", responses=page_of(ImportSerializer))
     def get(self, request: Request) -> Response:
         """The client's imports; those of positions for keys that may read portfolios."""
-        return list_response(request, self.listing, _visible(self).values(*_COLUMNS), _body)
+        return list_response(request, self.listing, given={"positions": _may_see_positions(self)})
 
     @extend_schema(
         operation_id="imports_create",
@@ -173,7 +205,7 @@ class ImportListView(ApiView):
             )
             imported.refresh_from_db(fields=["created_at"])
         return Response(
-            _body({name: getattr(imported, name) for name in _COLUMNS}),
+            _IMPORT.of(imported),
             status=202 if imported.state != Import.State.DONE else 200,
             headers={"Location": f"/v1/imports/{imported.public_id}", "Retry-After": "1"},
         )
@@ -190,12 +222,18 @@ class ImportDetailView(ApiView):
     def get(self, request: Request, import_id: str) -> Response:
         """One import: rows in = accepted + rejected."""
         refuse_unknown(request, ())
-        return Response(_body(_import_row(self, import_id)))
+        return Response(_IMPORT.of_values(_import_row(self, import_id)))
+
+
+def _problems(client: Client, *, imported: uuid.UUID) -> QuerySet[ImportProblem]:
+    return ImportProblem.objects.filter(client=client, imported=imported)
 
 
 class ImportProblemListView(ApiView):
     required_scopes = {"GET": "prices:read"}
     listing = Listing(
+        _problems,
+        _PROBLEM,
         filters={"code": Filter("code"), "column": Filter("column")},
         sorts={"row": "row"},
         default_sort="row",
@@ -206,18 +244,7 @@ class ImportProblemListView(ApiView):
     def get(self, request: Request, import_id: str) -> Response:
         """Why rows were not taken; row 0 is the file."""
         found = _import_row(self, import_id)
-        names = ("row", "column", "code", "value", "message", "suggestion")
-        rows = ImportProblem.objects.filter(client=self.client, imported_id=found["id"])
-        return list_response(
-            request, self.listing, rows.values("id", *names), lambda row: {n: row[n] for n in names}
-        )
-
-
-def _visible(view: ApiView) -> QuerySet[Import]:
-    """The client's imports. What is wrong with positions quotes them, so such an import is there
-    only for a key that may read portfolios."""
-    rows = Import.objects.filter(client=view.client)
-    return rows if "portfolios:read" in view.key.scopes else rows.exclude(kind=Kind.POSITIONS)
+        return list_response(request, self.listing, given={"imported": found["id"]})
 
 
 def _require_positions(view: ApiView, kind: str, options: dict[str, Any]) -> None:
@@ -243,8 +270,9 @@ def _require_positions(view: ApiView, kind: str, options: dict[str, Any]) -> Non
 
 def _import_row(view: ApiView, import_id: str) -> dict[str, Any]:
     uid = parse_public_id(Import.ID_PREFIX, import_id)
-    rows = _visible(view).filter(pk=uid or uuid.UUID(int=0)).values(*_COLUMNS)
-    found: dict[str, Any] | None = rows.first()
+    rows = _imports(view.client, positions=_may_see_positions(view))
+    named = rows.filter(pk=uid or uuid.UUID(int=0)).values(*_IMPORT.columns)
+    found: dict[str, Any] | None = named.first()
     if found is None:
         raise NotFound("There is no such import.")
     return found
@@ -271,17 +299,3 @@ def _file_of(request: Request) -> tuple[bytes, str]:
     if not content:
         raise ParseError("The upload is empty.")
     return content, filename
-
-
-def _body(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "id": public_id(Import.ID_PREFIX, row["id"]),
-        **{name: row[name] for name in _COLUMNS[1:7]},
-        "rows": {
-            "in": row["rows_in"],
-            "accepted": row["rows_accepted"],
-            "rejected": row["rows_rejected"],
-            "changed": row["rows_changed"],
-        },
-        **{name: row[name] for name in ("notes", "created_at", "finished_at")},
-    }

@@ -27,7 +27,6 @@ from portfolios.api.listing import (
     point_in_time,
     refuse_unknown,
 )
-from portfolios.api.portfolios import instrument_ref
 from portfolios.api.preconditions import not_modified, require_match
 from portfolios.api.serializers import (
     InstrumentCreateRequestSerializer,
@@ -44,7 +43,7 @@ from portfolios.api.serializers import (
 )
 from portfolios.api.shaping import EXPANSIONS, Expansion
 from portfolios.errors import NotFound
-from portfolios.identifiers import parse_public_id, public_id
+from portfolios.identifiers import parse_public_id
 from portfolios.models import Client, Instrument, LeverageTerms, OptionTerms
 from portfolios.selectors.instruments import (
     instrument_get_for_client,
@@ -52,26 +51,31 @@ from portfolios.selectors.instruments import (
     instrument_rows_known,
     instrument_suggestions,
 )
+from portfolios.selectors.json_rows import JsonRow, is_missing, plain, public_id, reference
 from portfolios.selectors.market import leverage_terms_of
 from portfolios.services.instruments import instrument_create, instrument_update, leverage_terms_add
 
-_COLUMNS = (
-    "uid",
-    "client_id",
-    "symbol",
-    "name",
-    "kind",
-    "currency",
-    "calendar",
-    "isin",
-    "figi",
-    "is_synthetic",
+INSTRUMENT = JsonRow(
+    id=public_id("uid", Instrument.ID_PREFIX),
+    symbol=plain("symbol"),
+    name=plain("name"),
+    kind=plain("kind"),
+    currency=plain("currency"),
+    calendar=plain("calendar"),
+    isin=plain("isin"),
+    figi=plain("figi"),
+    shared=is_missing("client_id"),
+    synthetic=plain("is_synthetic"),
 )
+_PROXY = reference("proxy")
 
 
 class InstrumentListView(ApiView):
     required_scopes = {"GET": "portfolios:read", "POST": "portfolios:write"}
+    looks_once = True
     listing = Listing(
+        instrument_rows_known,
+        INSTRUMENT,
         filters={
             "symbol": Filter("symbol"),
             "kind": Filter("kind", one_of(*Instrument.Kind.values)),
@@ -93,8 +97,7 @@ class InstrumentListView(ApiView):
         """Shared instruments and the client's own."""
         refuse_unknown(request, self.listing.parameters())
         asked = point_in_time(request)
-        rows = instrument_rows_known(self.client, asked.known_at).values("id", *_COLUMNS)
-        return list_response(request, self.listing, rows, _body, asked=asked)
+        return list_response(request, self.listing, asked=asked)
 
     @extend_schema(
         operation_id="instruments_create",
@@ -218,13 +221,13 @@ class InstrumentResolveView(ApiView):
             .filter(
                 Q(symbol__in=wanted) | Q(uid__in=uids) | Q(isin__in=wanted) | Q(figi__in=wanted)
             )
-            .values(*_COLUMNS)
+            .values(*INSTRUMENT.columns)
         )
         own = {row["symbol"] for row in rows if row["client_id"] is not None}
         matches: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted}
         for row in rows:
             hidden = row["client_id"] is None and row["symbol"] in own
-            body = _body(row)
+            body = INSTRUMENT.of_values(row)
             for name in {body["id"], row["symbol"], row["isin"], row["figi"]} & matches.keys():
                 if not hidden or name == body["id"]:
                     matches[name].append(body)
@@ -238,19 +241,11 @@ class InstrumentResolveView(ApiView):
         )
 
 
-def _body(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "id": public_id(Instrument.ID_PREFIX, row["uid"]),
-        **{name: row[name] for name in _COLUMNS[2:9]},
-        "shared": row["client_id"] is None,
-        "synthetic": row["is_synthetic"],
-    }
-
-
 def _expansion(client: Client, ids: Collection[str], known_at: datetime | None) -> dict[str, Any]:
     uids = [uid for one in ids if (uid := parse_public_id(Instrument.ID_PREFIX, one))]
-    rows = instrument_rows_known(client, known_at).filter(uid__in=uids).values(*_COLUMNS)
-    return {body["id"]: body for body in map(_body, rows)}
+    rows = instrument_rows_known(client, known_at).filter(uid__in=uids)
+    found = map(INSTRUMENT.of_values, rows.values(*INSTRUMENT.columns))
+    return {body["id"]: body for body in found}
 
 
 EXPANSIONS["instrument"] = Expansion(InstrumentSerializer, "portfolios:read", _expansion)
@@ -263,7 +258,7 @@ def _detail(view: ApiView, instrument: Instrument) -> dict[str, Any]:
         else None
     )
     return {
-        **_body({name: getattr(instrument, name) for name in _COLUMNS}),
+        **INSTRUMENT.of(instrument),
         "proxy": _ref(instrument.proxy),
         "option_terms": None
         if option is None
@@ -282,10 +277,10 @@ def _as_known(view: ApiView, instrument: Instrument, asked: PointInTime) -> dict
     body = _detail(view, instrument)
     if asked.known_at is not None:
         rows = instrument_rows_known(view.client, asked.known_at).filter(instrument=instrument)
-        row = rows.values(*_COLUMNS, "proxy__uid", "proxy__symbol").first()
+        row = rows.values(*INSTRUMENT.columns, *_PROXY.columns).first()
         if row is None:
             raise NotFound("There is no such instrument.")
-        body |= {**_body(row), "proxy": instrument_ref(row, "proxy__")}
+        body |= {**INSTRUMENT.of_values(row), "proxy": _PROXY.of(row)}
     terms = leverage_terms_of(view.client, instrument, as_of=asked.as_of, known_at=asked.known_at)
     return {
         **body,

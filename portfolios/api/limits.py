@@ -10,3 +10,5 @@ MAX_JSON_DEPTH: Final = 32
 MAX_DIGITS: Final = 40
 MAX_EXPONENT: Final = 30
 MAX_UPLOAD_BYTES: Final = 20_000_000
+#: No request holds a web thread or a lock for longer.
+STATEMENT_TIMEOUT = "5s"

@@ -1,6 +1,6 @@
 """Lists: declared filters and orders, and pages by signed cursor.
 
-A view declares `listing = Listing(...)` and answers `list_response(request, listing, rows, body)`;
+A view declares `listing = Listing(rows, body, ...)` and answers `list_response(request, listing)`;
 with `row=` the list can be had as a file too (`portfolios.api.exports`).
 Parameters that no filter names are refused with the nearest names; nothing is ignored. A cursor
 carries the key of the last row, so rows that come and go meanwhile are neither skipped nor
@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+import orjson
 from django.core import signing
-from django.db.models import Q, QuerySet
+from django.db import connection
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
@@ -32,8 +33,12 @@ from portfolios.api.exports import (
     too_many_rows,
 )
 from portfolios.api.fields import plain_date, rfc3339
+from portfolios.api.limits import STATEMENT_TIMEOUT
+from portfolios.api.statements import Order, Rows, Statement, Statements
 from portfolios.errors import InvalidRequest
-from portfolios.models import ApiKey
+from portfolios.models import ApiKey, Client
+from portfolios.selectors.json_rows import JsonRow
+from portfolios.tenancy import client_queries, queries
 
 MAX_LIMIT = 1_000
 DEFAULT_LIMIT = 100
@@ -104,6 +109,10 @@ class Filter:
 class Listing:
     """What a list can be asked for. `sorts` are columns without nulls; `key` makes them unique."""
 
+    #: The rows of a client, by what the view gives; all that a request differs in is an argument.
+    rows: Rows
+    #: How PostgreSQL writes a row.
+    body: JsonRow
     filters: Mapping[str, Filter] = field(default_factory=dict)
     sorts: Mapping[str, str] = field(default_factory=dict)
     default_sort: str = ""
@@ -219,65 +228,91 @@ def point_in_time(request: Request) -> PointInTime:
 def list_response(
     request: Request,
     listing: Listing,
-    rows: QuerySet[Any, Any],
-    body: Callable[[Any], Mapping[str, Any]],
     *,
     asked: PointInTime | None = None,
+    given: Mapping[str, Any] | None = None,
+    shown: Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
     **echo: Any,
 ) -> Response:
     """A file of all rows where one was asked for, else one page of them.
 
-    `rows` is a `.values()` queryset with the sort columns and the key in it; of facts with a
-    history it is the state `asked` for.
+    The listing's `rows` are called with the client, with what is `given` and, of facts with a
+    history, with the state `asked` for. A row is what PostgreSQL writes by the listing's `body`,
+    or what `shown` makes of that.
     """
     refuse_unknown(request, listing.parameters())
-    if asked is not None:
-        echo["resolved_from"] = asked.echo()
     parameters = request.query_params
-    rows = rows.filter(_conditions(parameters, listing))
-    column, descending = _order(parameters.get("sort"), listing)
-    order = [column, listing.key] if column != listing.key else [listing.key]
-    sign = "-" if descending else ""
-    rows = rows.order_by(*(sign + name for name in order))
+    given = dict(given or {})
+    if asked is not None:
+        given |= {n: getattr(asked, n) for n in ("known_at", "as_of") if n in listing.extra}
+    conditions = _conditions(parameters, listing)
+    order = _order(parameters.get("sort"), listing)
+    view = (request.parser_context or {})["view"]
+    client: Client = view.client
+    statements = Statements(
+        listing.rows, listing.body, order, client=client, given=given, conditions=conditions
+    )
+    if shown is None and listing.body.has_documents:
+        shown = _as_read
     if chosen_format(request) is not None:
-        return _as_file(request, listing, rows, body, echo)  # type: ignore[return-value]  # DRF sends any
+        if asked is not None:
+            echo["resolved_from"] = asked.echo()
+        return _as_file(request, listing, statements, shown or _as_read, echo)  # type: ignore[return-value]  # DRF sends any
     limit = _limit(parameters.get("limit"))
-    counted = {"count": rows.count()} if read_one(request, "count", boolean) else {}
+    counts = read_one(request, "count", boolean)
     fingerprint = _fingerprint(request)
-    if cursor := parameters.get("cursor"):
-        last_seen = _open(cursor, fingerprint)[:2]
-        rows = rows.filter(_after(last_seen, column, listing.key, descending=descending))
-    page = list(rows[: limit + 1])
+    cursor = parameters.get("cursor")
+    after = _open(cursor, fingerprint)[:2] if cursor else None
+    looks = [statements.page(limit + 1, after), *([statements.count()] if counts else ())]
+    now, [page, *counted] = _looked(view, client, looks)
+    if asked is not None:
+        asked = replace(asked, now=now)
+        echo["resolved_from"] = asked.echo()
     has_more = len(page) > limit
-    page = page[:limit]
     next_cursor = next_url = None
     headers = {}
     if has_more:
-        last = page[-1]
-        known_at = asked.echo()["known_at"] if asked else None
-        content = [fingerprint, *(_text_of(v) for v in (last[column], last[listing.key], known_at))]
+        page.pop()
+        known_at = asked.echo()["known_at"].isoformat() if asked else ""
+        content = [fingerprint, *page[-1][1:], known_at]
         next_cursor = signing.dumps(content, salt=_SALT, compress=False)
         query = [(k, v) for k, v in parameters.items() if k != "cursor"]
         next_url = f"{request.path}?{urlencode([*query, ('cursor', next_cursor)])}"
         headers["Link"] = f'<{next_url}>; rel="next"'
+    texts = [row[0] for row in page]
     return Response(
         {
-            "data": [body(row) for row in page],
+            "data": orjson.Fragment("[" + ",".join(texts) + "]")
+            if shown is None
+            else [shown(orjson.loads(text)) for text in texts],
             "has_more": has_more,
             "next_cursor": next_cursor,
             "next_url": next_url,
-            **counted,
+            **({"count": counted[0][0][0]} if counts else {}),
             **echo,
         },
         headers=headers,
     )
 
 
+def _looked(
+    view: Any, client: Client, statements: Sequence[Statement]
+) -> tuple[datetime, list[list[tuple[Any, ...]]]]:
+    """When, and what was found: in the scope of the view, or in one of its own."""
+    if (now := getattr(view, "now", None)) is not None:
+        return now, queries(statements)
+    return client_queries(client.pk, statements, statement_timeout=STATEMENT_TIMEOUT)
+
+
+def _as_read(row: dict[str, Any]) -> dict[str, Any]:
+    return row
+
+
 def _as_file(
     request: Request,
     listing: Listing,
-    rows: QuerySet[Any, Any],
-    body: Callable[[Any], Mapping[str, Any]],
+    statements: Statements,
+    shown: Callable[[dict[str, Any]], Mapping[str, Any]],
     echo: Mapping[str, Any],
 ) -> HttpResponseBase:
     """All rows at once, in the list's order; as many as a file may have."""
@@ -289,19 +324,23 @@ def _as_file(
             raise bad_parameter(
                 name, given[:100], "A file holds the whole list; narrow it by its filters."
             )
-    if rows.order_by()[: form.max_rows + 1].count() > form.max_rows:
+    [[(count,)]] = queries([statements.count(form.max_rows + 1)])
+    if count > form.max_rows:
         raise too_many_rows(form, listing.narrowing())
-    return file_response(
-        request,
-        listing.row,
-        lambda: map(body, rows.iterator(chunk_size=_FETCHED)),
-        narrow_by=listing.narrowing(),
-        facts=echo,
-    )
+
+    def rows() -> Iterator[Mapping[str, Any]]:
+        with connection.chunked_cursor() as cursor:
+            cursor.execute(*statements.all())
+            while texts := cursor.fetchmany(_FETCHED):
+                for (text,) in texts:
+                    yield shown(orjson.loads(text))
+
+    return file_response(request, listing.row, rows, narrow_by=listing.narrowing(), facts=echo)
 
 
-def _conditions(parameters: Mapping[str, str], listing: Listing) -> Q:
-    condition = Q()
+def _conditions(parameters: Mapping[str, str], listing: Listing) -> list[tuple[str, Any]]:
+    """Look-ups of the ORM with their values."""
+    conditions: list[tuple[str, Any]] = []
     for given, value in parameters.items():
         name, _, suffix = given.partition("__")
         declared = listing.filters.get(name)
@@ -312,20 +351,19 @@ def _conditions(parameters: Mapping[str, str], listing: Listing) -> Q:
             if len(values) > MAX_VALUES:
                 raise bad_parameter(given, value[:100], f"At most {MAX_VALUES} values.")
             several = [_read(given, one, declared.parse) for one in values]
-            condition &= Q(**{f"{declared.column}__in": several})
+            conditions.append((f"{declared.column}__in", several))
         else:
             lookup = suffix or declared.lookup
-            parsed = _read(given, value, declared.parse)
-            condition &= Q(**{f"{declared.column}__{lookup}": parsed})
-    return condition
+            conditions.append((f"{declared.column}__{lookup}", _read(given, value, declared.parse)))
+    return conditions
 
 
-def _order(given: str | None, listing: Listing) -> tuple[str, bool]:
+def _order(given: str | None, listing: Listing) -> Order:
     sort = given if given is not None else listing.default_sort
     name = sort.removeprefix("-")
     if given is not None and name not in listing.sorts:
         raise bad_parameter("sort", given[:100], "No such order.", suggestion=sorted(listing.sorts))
-    return listing.sorts.get(name, listing.key), sort.startswith("-")
+    return Order(listing.sorts.get(name, listing.key), listing.key, sort.startswith("-"))
 
 
 def _limit(given: str | None) -> int:
@@ -356,23 +394,9 @@ def _open(cursor: str, fingerprint: str) -> tuple[str, str, datetime | None]:
     return value, key, datetime.fromisoformat(known_at) if known_at else None
 
 
-def _after(last: tuple[str, str], column: str, key: str, *, descending: bool) -> Q:
-    operator = "lt" if descending else "gt"
-    beyond = Q(**{f"{column}__{operator}": last[0]})
-    if column == key:
-        return beyond
-    return beyond | Q(**{column: last[0], f"{key}__{operator}": last[1]})
-
-
 def _now(request: Request) -> datetime:
     view = (request.parser_context or {}).get("view")
     return getattr(view, "now", None) or datetime.now(UTC)
-
-
-def _text_of(value: Any) -> str:
-    if value is None:
-        return ""
-    return value.isoformat() if isinstance(value, (date, datetime)) else str(value)
 
 
 def _read(name: str, value: str, parse: Callable[[str], Any]) -> Any:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Context, Decimal
 from typing import Any
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -29,7 +30,6 @@ from portfolios.api.listing import (
     refuse_unknown,
     text,
 )
-from portfolios.api.portfolios import instrument_ref
 from portfolios.api.serializers import (
     AppendedSerializer,
     CalendarSerializer,
@@ -43,10 +43,19 @@ from portfolios.api.serializers import (
     ResolvedFromSerializer,
 )
 from portfolios.errors import InvalidRequest, NotFound
-from portfolios.models import Client, Instrument
+from portfolios.models import Client, CorporateAction, FxRate, Instrument, Price
 from portfolios.selectors.calendars import CALENDARS, sessions_between
 from portfolios.selectors.clock import market_today
 from portfolios.selectors.instruments import instrument_resolve
+from portfolios.selectors.json_rows import (
+    JsonRow,
+    exact,
+    is_given,
+    moment,
+    plain,
+    real,
+    reference,
+)
 from portfolios.selectors.market import (
     corporate_action_list_for_client,
     fx_rate_list_for_client,
@@ -66,14 +75,68 @@ _RANGE = {
     "to": Filter("session", calendar_date, lookup="lte"),
 }
 _BAR = ("open", "high", "low", "close")
-_KEPT = ("session", *_BAR, "volume", "total_return_index", "source", "recorded_at")
-Body = Callable[[dict[str, Any]], dict[str, Any]]
+_PRICE = JsonRow(
+    session=plain("session"),
+    open=exact("open"),
+    high=exact("high"),
+    low=exact("low"),
+    close=exact("close"),
+    volume=exact("volume"),
+    total_return_index=real("total_return_index"),
+    source=plain("source"),
+    recorded_at=moment("recorded_at"),
+    own=is_given("client_id"),
+)
+_FX_RATE = JsonRow(
+    base=plain("base"),
+    quote=plain("quote"),
+    session=plain("session"),
+    rate=exact("rate"),
+    source=plain("source"),
+    recorded_at=moment("recorded_at"),
+    own=is_given("client_id"),
+)
+_CORPORATE_ACTION = JsonRow(
+    instrument=reference("instrument"),
+    ex_date=plain("ex_date"),
+    kind=plain("kind"),
+    new_shares=plain("new_shares"),
+    old_shares=plain("old_shares"),
+    amount=exact("amount"),
+    source=plain("source"),
+    recorded_at=moment("recorded_at"),
+    own=is_given("client_id"),
+)
+Shown = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def _prices(
+    client: Client, *, instrument: int, known_at: datetime | None, as_of: date | None
+) -> QuerySet[Price]:
+    rows = price_list_for_client(client, Instrument(pk=instrument), known_at=known_at)
+    return rows if as_of is None else rows.filter(session__lte=as_of)
+
+
+def _fx_rates(client: Client, *, known_at: datetime | None, as_of: date | None) -> QuerySet[FxRate]:
+    rows = fx_rate_list_for_client(client, known_at=known_at)
+    return rows if as_of is None else rows.filter(session__lte=as_of)
+
+
+def _corporate_actions(
+    client: Client, *, instrument: int | None, known_at: datetime | None, as_of: date | None
+) -> QuerySet[CorporateAction]:
+    rows = corporate_action_list_for_client(client, known_at=known_at)
+    if instrument is not None:
+        rows = rows.filter(instrument=instrument)
+    return rows if as_of is None else rows.filter(ex_date__lte=as_of)
 
 
 class PriceListView(ApiView):
     required_scopes = {"GET": "prices:read", "POST": "prices:write"}
     max_json_nodes = 20_000
     listing = Listing(
+        _prices,
+        _PRICE,
         filters=_RANGE,
         sorts={"session": "session"},
         default_sort="session",
@@ -105,15 +168,12 @@ class PriceListView(ApiView):
         adjusted = read_one(request, "adjusted", self.listing.extra["adjusted"]) or "none"
         instrument = _instrument_asked(request, self.client, required=True)
         assert instrument is not None  # noqa: S101  # required
-        rows = price_list_for_client(self.client, instrument, known_at=asked.known_at)
-        if asked.as_of is not None:
-            rows = rows.filter(session__lte=asked.as_of)
         return list_response(
             request,
             self.listing,
-            rows.values(*_KEPT, "client_id"),
-            _price_body(self.client, instrument, adjusted, asked),
             asked=asked,
+            given={"instrument": instrument.pk},
+            shown=_adjusted(self.client, instrument, adjusted, asked),
             instrument={"id": instrument.public_id, "symbol": instrument.symbol},
             currency=instrument.currency,
             synthetic=instrument.is_synthetic,
@@ -133,7 +193,10 @@ class PriceListView(ApiView):
 
 class FxRateListView(ApiView):
     required_scopes = {"GET": "prices:read", "POST": "prices:write"}
+    looks_once = True
     listing = Listing(
+        _fx_rates,
+        _FX_RATE,
         filters={"base": Filter("base"), "quote": Filter("quote"), **_RANGE},
         sorts={"session": "session"},
         default_sort="session",
@@ -148,17 +211,7 @@ class FxRateListView(ApiView):
     def get(self, request: Request) -> Response:
         """Units of `quote` for one unit of `base` at the close."""
         asked = point_in_time(request)
-        columns = ("base", "quote", "session", "rate", "source", "recorded_at")
-        rows = fx_rate_list_for_client(self.client, known_at=asked.known_at)
-        if asked.as_of is not None:
-            rows = rows.filter(session__lte=asked.as_of)
-        return list_response(
-            request,
-            self.listing,
-            rows.values("id", "client_id", *columns),
-            lambda row: {**{c: row[c] for c in columns}, "own": row["client_id"] is not None},
-            asked=asked,
-        )
+        return list_response(request, self.listing, asked=asked)
 
     @extend_schema(
         operation_id="fx_rates_add",
@@ -174,6 +227,8 @@ class FxRateListView(ApiView):
 class CorporateActionListView(ApiView):
     required_scopes = {"GET": "prices:read", "POST": "prices:write"}
     listing = Listing(
+        _corporate_actions,
+        _CORPORATE_ACTION,
         filters={
             "kind": Filter("kind", one_of("split", "distribution")),
             "from": Filter("ex_date", calendar_date, lookup="gte"),
@@ -193,24 +248,9 @@ class CorporateActionListView(ApiView):
         """Splits with their exact ratios, and distributions per share as traded."""
         refuse_unknown(request, self.listing.parameters())
         asked = point_in_time(request)
-        rows = corporate_action_list_for_client(self.client, known_at=asked.known_at)
-        if asked.as_of is not None:
-            rows = rows.filter(ex_date__lte=asked.as_of)
         instrument = _instrument_asked(request, self.client)
-        if instrument is not None:
-            rows = rows.filter(instrument=instrument)
-        columns = ("ex_date", "kind", "new_shares", "old_shares", "amount", "source", "recorded_at")
-        return list_response(
-            request,
-            self.listing,
-            rows.values("id", "client_id", "instrument__uid", "instrument__symbol", *columns),
-            lambda row: {
-                "instrument": instrument_ref(row),
-                **{c: row[c] for c in columns},
-                "own": row["client_id"] is not None,
-            },
-            asked=asked,
-        )
+        given = {"instrument": instrument and instrument.pk}
+        return list_response(request, self.listing, asked=asked, given=given)
 
     @extend_schema(
         operation_id="corporate_actions_add",
@@ -278,10 +318,10 @@ def _added(
     )
 
 
-def _price_body(client: Client, instrument: Instrument, adjusted: str, asked: PointInTime) -> Body:
-    def traded(row: dict[str, Any]) -> dict[str, Any]:
-        return {**{name: row[name] for name in _KEPT}, "own": row["client_id"] is not None}
-
+def _adjusted(
+    client: Client, instrument: Instrument, adjusted: str, asked: PointInTime
+) -> Shown | None:
+    """What a row becomes; None: it stays as traded."""
     if adjusted == "split":
         found = splits_of(client, [instrument], known_at=asked.known_at)
         splits = [
@@ -291,11 +331,9 @@ def _price_body(client: Client, instrument: Instrument, adjusted: str, asked: Po
         ]
 
         def in_todays_shares(row: dict[str, Any]) -> dict[str, Any]:
-            factor = split_factor(splits, row["session"])
-            body = traded(row)
-            body.update({name: scaled(row[name], factor) for name in _BAR})
-            body["volume"] = scaled(row["volume"], 1 / factor)
-            return body
+            factor = split_factor(splits, date.fromisoformat(row["session"]))
+            bar = {name: scaled(_decimal(row[name]), factor) for name in _BAR}
+            return {**row, **bar, "volume": scaled(_decimal(row["volume"]), 1 / factor)}
 
         return in_todays_shares
     if adjusted == "total_return":
@@ -307,7 +345,11 @@ def _price_body(client: Client, instrument: Instrument, adjusted: str, asked: Po
             if last is not None and level is not None:
                 scale = _FIFTEEN_DIGITS.create_decimal_from_float(level / last[1])
                 close = _FIFTEEN_DIGITS.multiply(last[0], Decimal(scale))
-            return {**traded(row), **dict.fromkeys(_BAR), "close": close}
+            return {**row, **dict.fromkeys(_BAR), "close": close}
 
         return as_total_return
-    return traded
+    return None
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)

@@ -33,33 +33,35 @@ from portfolios.api.serializers import (
 )
 from portfolios.api.shaping import EXPANSIONS, Expansion
 from portfolios.errors import NotFound
-from portfolios.identifiers import parse_public_id, public_id
-from portfolios.models import Client, Instrument, Portfolio
+from portfolios.identifiers import parse_public_id
+from portfolios.models import Client, Portfolio
+from portfolios.selectors.json_rows import JsonRow, moment, plain, public_id, reference
 from portfolios.selectors.portfolios import (
     portfolio_get_for_client,
     portfolio_rows_known,
 )
 from portfolios.services.portfolios import portfolio_create, portfolio_update
 
-_COLUMNS = (
-    "id",
-    "external_id",
-    "name",
-    "base_currency",
-    "is_active",
-    "version",
-    "created_at",
-    "updated_at",
-    "benchmark__uid",
-    "benchmark__symbol",
-    "market_benchmark__uid",
-    "market_benchmark__symbol",
+PORTFOLIO = JsonRow(
+    id=public_id("id", Portfolio.ID_PREFIX),
+    external_id=plain("external_id"),
+    name=plain("name"),
+    base_currency=plain("base_currency"),
+    is_active=plain("is_active"),
+    version=plain("version"),
+    created_at=moment("created_at"),
+    updated_at=moment("updated_at"),
+    benchmark=reference("benchmark"),
+    market_benchmark=reference("market_benchmark"),
 )
 
 
 class PortfolioListView(ApiView):
     required_scopes = {"GET": "portfolios:read", "POST": "portfolios:write"}
+    looks_once = True
     listing = Listing(
+        portfolio_rows_known,
+        PORTFOLIO,
         filters={
             "external_id": Filter("external_id"),
             "name": Filter("name"),
@@ -80,8 +82,7 @@ class PortfolioListView(ApiView):
         """The client's portfolios."""
         refuse_unknown(request, self.listing.parameters())
         asked = point_in_time(request)
-        rows = portfolio_rows_known(self.client, asked.known_at).values(*_COLUMNS)
-        return list_response(request, self.listing, rows, _row_body, asked=asked)
+        return list_response(request, self.listing, asked=asked)
 
     @extend_schema(
         operation_id="portfolios_create",
@@ -101,7 +102,7 @@ class PortfolioListView(ApiView):
             **sent.validated_data,
         )
         return etagged(
-            portfolio_body(portfolio),
+            PORTFOLIO.of(portfolio),
             _tag(portfolio),
             status=201,
             Location=f"/v1/portfolios/{portfolio.public_id}",
@@ -120,10 +121,10 @@ class PortfolioDetailView(ApiView):
     def _as_known(self, portfolio_id: str, asked: PointInTime) -> dict[str, Any]:
         uid = parse_public_id(Portfolio.ID_PREFIX, portfolio_id)
         rows = portfolio_rows_known(self.client, asked.known_at).filter(portfolio=uid)
-        row = rows.values(*_COLUMNS).first() if uid else None
+        row = rows.values(*PORTFOLIO.columns).first() if uid else None
         if row is None:
             raise NotFound("There is no such portfolio.")
-        return {**_row_body(row), "resolved_from": asked.echo()}
+        return {**PORTFOLIO.of_values(row), "resolved_from": asked.echo()}
 
     @extend_schema(operation_id="portfolios_retrieve", responses=PortfolioKnownSerializer)
     def get(self, request: Request, portfolio_id: str) -> Response:
@@ -134,7 +135,7 @@ class PortfolioDetailView(ApiView):
             return Response(self._as_known(portfolio_id, asked))
         portfolio = portfolio_get_for_client(self.client, portfolio_id)
         return not_modified(request, _tag(portfolio)) or etagged(
-            portfolio_body(portfolio), _tag(portfolio)
+            PORTFOLIO.of(portfolio), _tag(portfolio)
         )
 
     @extend_schema(
@@ -157,7 +158,7 @@ class PortfolioDetailView(ApiView):
             actor=self.actor,
             request_id=self.request_id,
         )
-        return etagged(portfolio_body(portfolio), _tag(portfolio))
+        return etagged(PORTFOLIO.of(portfolio), _tag(portfolio))
 
     @extend_schema(operation_id="portfolios_archive", responses={200: PortfolioSerializer})
     def delete(self, request: Request, portfolio_id: str) -> Response:
@@ -173,55 +174,17 @@ class PortfolioDetailView(ApiView):
             actor=self.actor,
             request_id=self.request_id,
         )
-        return etagged(portfolio_body(portfolio), _tag(portfolio))
-
-
-def portfolio_body(portfolio: Portfolio) -> dict[str, Any]:
-    return {
-        "id": portfolio.public_id,
-        "external_id": portfolio.external_id,
-        "name": portfolio.name,
-        "base_currency": portfolio.base_currency,
-        "benchmark": _instrument(portfolio.benchmark),
-        "market_benchmark": _instrument(portfolio.market_benchmark),
-        "is_active": portfolio.is_active,
-        "version": portfolio.version,
-        "created_at": portfolio.created_at,
-        "updated_at": portfolio.updated_at,
-    }
-
-
-def _row_body(row: dict[str, Any]) -> dict[str, Any]:
-    body = {name: row[name] for name in _COLUMNS[1:8]}
-    return {
-        "id": public_id(Portfolio.ID_PREFIX, row["id"]),
-        **body,
-        "benchmark": instrument_ref(row, "benchmark__"),
-        "market_benchmark": instrument_ref(row, "market_benchmark__"),
-    }
+        return etagged(PORTFOLIO.of(portfolio), _tag(portfolio))
 
 
 def _expansion(client: Client, ids: Collection[str], known_at: datetime | None) -> dict[str, Any]:
     uids = [uid for one in ids if (uid := parse_public_id(Portfolio.ID_PREFIX, one))]
-    rows = portfolio_rows_known(client, known_at).filter(id__in=uids).values(*_COLUMNS)
-    return {body["id"]: body for body in map(_row_body, rows)}
+    rows = portfolio_rows_known(client, known_at).filter(id__in=uids)
+    found = map(PORTFOLIO.of_values, rows.values(*PORTFOLIO.columns))
+    return {body["id"]: body for body in found}
 
 
 EXPANSIONS["portfolio"] = Expansion(PortfolioSerializer, "portfolios:read", _expansion)
-
-
-def instrument_ref(row: dict[str, Any], prefix: str = "instrument__") -> dict[str, str] | None:
-    """The id and symbol of an instrument from the columns of a joined row."""
-    uid = row[f"{prefix}uid"]
-    if uid is None:
-        return None
-    return {"id": public_id(Instrument.ID_PREFIX, uid), "symbol": row[f"{prefix}symbol"]}
-
-
-def _instrument(instrument: Instrument | None) -> dict[str, str] | None:
-    if instrument is None:
-        return None
-    return {"id": instrument.public_id, "symbol": instrument.symbol}
 
 
 def _tag(portfolio: Portfolio) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any, ClassVar
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,7 +29,6 @@ from portfolios.api.listing import (
     read_parameters,
     refuse_unknown,
 )
-from portfolios.api.portfolios import instrument_ref
 from portfolios.api.preconditions import not_modified
 from portfolios.api.serializers import (
     PositionsBatchRequestSerializer,
@@ -41,9 +42,9 @@ from portfolios.api.serializers import (
     ResolvedFromSerializer,
 )
 from portfolios.errors import InvalidRequest, NotFound
-from portfolios.identifiers import public_id
-from portfolios.models import Portfolio, PositionSet
+from portfolios.models import Client, Portfolio, PositionSet
 from portfolios.selectors.calendars import require_session
+from portfolios.selectors.json_rows import JsonRow, moment, plain, public_id, reference
 from portfolios.selectors.portfolios import portfolio_get_for_client
 from portfolios.selectors.positions import (
     position_rows,
@@ -55,9 +56,16 @@ from portfolios.services.position_batches import position_batch_put
 from portfolios.services.positions import position_set_put
 
 CALENDAR = "XNYS"
-_COLUMNS = (
-    "id", "portfolio_id", "as_of", "source", "checksum", "recorded_at", "superseded_at",
-)  # fmt: skip
+_SUMMARY = JsonRow(
+    id=public_id("id", PositionSet.ID_PREFIX),
+    portfolio=public_id("portfolio_id", Portfolio.ID_PREFIX),
+    as_of=plain("as_of"),
+    source=plain("source"),
+    checksum=plain("checksum"),
+    recorded_at=moment("recorded_at"),
+    superseded_at=moment("superseded_at"),
+)
+_INSTRUMENT = reference("instrument")
 
 
 class PositionsView(ApiView):
@@ -146,15 +154,24 @@ class PositionsBatchView(ApiView):
             request_id=self.request_id,
         )
         sets = [
-            {**_summary_of(found), "rows": rows, "unchanged": not is_new}
+            {**_SUMMARY.of(found), "rows": rows, "unchanged": not is_new}
             for found, is_new, rows in made
         ]
         return Response({"sets": sets})
 
 
+def _sets(
+    client: Client, *, portfolio: uuid.UUID, known_at: datetime | None
+) -> QuerySet[PositionSet]:
+    sets = position_set_list(Portfolio(pk=portfolio, client=client))
+    return sets if known_at is None else sets.filter(recorded_at__lte=known_at)
+
+
 class PositionSetListView(ApiView):
     required_scopes = {"GET": "portfolios:read"}
     listing = Listing(
+        _sets,
+        _SUMMARY,
         filters={"as_of": Filter("as_of", calendar_date, ranges=True)},
         sorts={"as_of": "as_of", "recorded_at": "recorded_at"},
         default_sort="-as_of",
@@ -171,11 +188,8 @@ class PositionSetListView(ApiView):
         refuse_unknown(request, self.listing.parameters())
         portfolio = portfolio_get_for_client(self.client, portfolio_id)
         asked = replace(point_in_time(request), as_of=None)  # here it selects the sets of a date
-        sets = position_set_list(portfolio)
-        if asked.known_at is not None:
-            sets = sets.filter(recorded_at__lte=asked.known_at)
-        rows = sets.values(*_COLUMNS)
-        return list_response(request, self.listing, rows, _summary, asked=asked)
+        given = {"portfolio": portfolio.pk}
+        return list_response(request, self.listing, asked=asked, given=given)
 
 
 class PositionSetDetailView(ApiView):
@@ -203,10 +217,10 @@ def _as_file(request: Request, found: PositionSet) -> Response:
 
 def _set_body(found: PositionSet) -> dict[str, Any]:
     return {
-        **_summary_of(found),
+        **_SUMMARY.of(found),
         "positions": [
             {
-                "instrument": instrument_ref(row),
+                "instrument": _INSTRUMENT.of(row),
                 "kind": row["instrument__kind"],
                 "currency": row["instrument__currency"],
                 "quantity": row["quantity"],
@@ -215,18 +229,6 @@ def _set_body(found: PositionSet) -> dict[str, Any]:
             }
             for row in position_rows(found)
         ],
-    }
-
-
-def _summary_of(found: PositionSet) -> dict[str, Any]:
-    return _summary({name: getattr(found, name) for name in _COLUMNS})
-
-
-def _summary(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "id": public_id(PositionSet.ID_PREFIX, row["id"]),
-        "portfolio": public_id(Portfolio.ID_PREFIX, row["portfolio_id"]),
-        **{name: row[name] for name in _COLUMNS[2:]},
     }
 
 

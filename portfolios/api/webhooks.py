@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import uuid
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -24,8 +24,18 @@ from portfolios.api.listing import (
     refuse_unknown,
 )
 from portfolios.api.preconditions import not_modified, require_match
-from portfolios.identifiers import public_id
-from portfolios.models import Delivery, Event, WebhookEndpoint
+from portfolios.models import Client, Delivery, Event, WebhookEndpoint
+from portfolios.selectors.json_rows import (
+    JsonRow,
+    document,
+    moment,
+    named,
+    nested,
+    only_where,
+    plain,
+    public_id,
+    unless_empty,
+)
 from portfolios.selectors.webhooks import (
     delivery_get_for_endpoint,
     delivery_list_for_endpoint,
@@ -44,14 +54,6 @@ from portfolios.webhooks.catalogue import SUBSCRIBABLE
 from portfolios.webhooks.targets import MAX_URL
 
 _MANAGE = "webhooks:manage"
-_COLUMNS = (
-    "id", "url", "description", "event_types", "is_enabled", "disabled_reason",
-    "previous_secret_until", "version", "created_at", "updated_at",
-)  # fmt: skip
-_DELIVERY_COLUMNS = (
-    "id", "event__uid", "event__type", "state", "tries", "not_before", "log", "created_at",
-    "finished_at",
-)  # fmt: skip
 #: What a client sees of the states of a leased job.
 _STATUSES = {
     Delivery.State.QUEUED: "pending",
@@ -60,6 +62,28 @@ _STATUSES = {
     Delivery.State.QUARANTINED: "failed",
     Delivery.State.CANCELED: "canceled",
 }
+_ENDPOINT = JsonRow(
+    id=public_id("id", WebhookEndpoint.ID_PREFIX),
+    url=plain("url"),
+    description=plain("description"),
+    event_types=plain("event_types"),
+    enabled=plain("is_enabled"),
+    disabled_reason=unless_empty("disabled_reason"),
+    previous_secret_valid_until=moment("previous_secret_until"),
+    version=plain("version"),
+    created_at=moment("created_at"),
+    updated_at=moment("updated_at"),
+)
+_DELIVERY = JsonRow(
+    id=public_id("id", Delivery.ID_PREFIX),
+    event=nested(id=public_id("event__uid", Event.ID_PREFIX), type=plain("event__type")),
+    status=named("state", _STATUSES),
+    tries=plain("tries"),
+    next_attempt_at=only_where("state", Delivery.State.QUEUED, moment("not_before")),
+    created_at=moment("created_at"),
+    finished_at=moment("finished_at"),
+    attempts=document("log"),
+)
 _STATUS_NAMES = tuple(dict.fromkeys(_STATUSES.values()))
 
 
@@ -150,7 +174,10 @@ class WebhookEndpointListView(ApiView):
     required_scopes = {"GET": _MANAGE, "POST": _MANAGE}
     refusals = {"POST": (503,)}
     answers_secret = True
+    looks_once = True
     listing = Listing(
+        webhook_endpoint_list_for_client,
+        _ENDPOINT,
         row=WebhookEndpointSerializer,
         filters={"enabled": Filter("is_enabled", boolean), "url": Filter("url")},
         sorts={"created_at": "created_at"},
@@ -162,8 +189,7 @@ class WebhookEndpointListView(ApiView):
     )
     def get(self, request: Request) -> Response:
         """The client's webhook endpoints."""
-        rows = webhook_endpoint_list_for_client(self.client).values(*_COLUMNS)
-        return list_response(request, self.listing, rows, _row_body)
+        return list_response(request, self.listing)
 
     @extend_schema(
         operation_id="webhook_endpoints_create",
@@ -183,7 +209,7 @@ class WebhookEndpointListView(ApiView):
             **sent.validated_data,
         )
         return etagged(
-            {**_body(endpoint), "secret": secret},
+            {**_ENDPOINT.of(endpoint), "secret": secret},
             _tag(endpoint),
             status=201,
             Location=f"/v1/webhook-endpoints/{endpoint.public_id}",
@@ -199,7 +225,9 @@ class WebhookEndpointDetailView(ApiView):
         """One webhook endpoint."""
         refuse_unknown(request, ())
         endpoint = webhook_endpoint_get_for_client(self.client, endpoint_id)
-        return not_modified(request, _tag(endpoint)) or etagged(_body(endpoint), _tag(endpoint))
+        return not_modified(request, _tag(endpoint)) or etagged(
+            _ENDPOINT.of(endpoint), _tag(endpoint)
+        )
 
     @extend_schema(
         operation_id="webhook_endpoints_update",
@@ -221,7 +249,7 @@ class WebhookEndpointDetailView(ApiView):
             actor=self.actor,
             request_id=self.request_id,
         )
-        return etagged(_body(endpoint), _tag(endpoint))
+        return etagged(_ENDPOINT.of(endpoint), _tag(endpoint))
 
     @extend_schema(operation_id="webhook_endpoints_delete", responses={204: None})
     def delete(self, request: Request, endpoint_id: str) -> Response:
@@ -254,7 +282,7 @@ class WebhookSecretRotateView(ApiView):
             actor=self.actor,
             request_id=self.request_id,
         )
-        return etagged({**_body(endpoint), "secret": secret}, _tag(endpoint))
+        return etagged({**_ENDPOINT.of(endpoint), "secret": secret}, _tag(endpoint))
 
 
 class WebhookPingView(ApiView):
@@ -270,9 +298,15 @@ class WebhookPingView(ApiView):
         return _accepted(endpoint, webhook_endpoint_ping(endpoint=endpoint))
 
 
+def _deliveries(client: Client, *, endpoint: uuid.UUID) -> QuerySet[Delivery]:
+    return delivery_list_for_endpoint(WebhookEndpoint(pk=endpoint, client=client))
+
+
 class DeliveryListView(ApiView):
     required_scopes = {"GET": _MANAGE}
     listing = Listing(
+        _deliveries,
+        _DELIVERY,
         row=DeliverySerializer,
         filters={
             "status": Filter("state", states_of, lookup="in"),
@@ -287,8 +321,7 @@ class DeliveryListView(ApiView):
     def get(self, request: Request, endpoint_id: str) -> Response:
         """What was sent to an endpoint in 30 days, with every attempt, the latest first."""
         endpoint = webhook_endpoint_get_for_client(self.client, endpoint_id)
-        rows = delivery_list_for_endpoint(endpoint).values(*_DELIVERY_COLUMNS)
-        return list_response(request, self.listing, rows, _delivery_body)
+        return list_response(request, self.listing, given={"endpoint": endpoint.pk})
 
 
 class DeliveryDetailView(ApiView):
@@ -300,7 +333,7 @@ class DeliveryDetailView(ApiView):
         refuse_unknown(request, ())
         endpoint = webhook_endpoint_get_for_client(self.client, endpoint_id)
         delivery = delivery_get_for_endpoint(endpoint, delivery_id)
-        return Response(_delivery_body(_delivery_row(delivery)))
+        return Response(_DELIVERY.of(delivery))
 
 
 class DeliveryRedeliverView(ApiView):
@@ -328,43 +361,10 @@ def _accepted(endpoint: WebhookEndpoint, queued: Delivery) -> Response:
     delivery = delivery_get_for_endpoint(endpoint, queued.public_id)
     path = f"/v1/webhook-endpoints/{endpoint.public_id}/deliveries/{delivery.public_id}"
     return Response(
-        _delivery_body(_delivery_row(delivery)),
+        _DELIVERY.of(delivery),
         status=202,
         headers={"Location": path, "Retry-After": "1"},
     )
-
-
-def _body(endpoint: WebhookEndpoint) -> dict[str, Any]:
-    return _row_body({name: getattr(endpoint, name) for name in _COLUMNS})
-
-
-def _row_body(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "id": public_id(WebhookEndpoint.ID_PREFIX, row["id"]),
-        **{name: row[name] for name in ("url", "description", "event_types")},
-        "enabled": row["is_enabled"],
-        "disabled_reason": row["disabled_reason"] or None,
-        "previous_secret_valid_until": row["previous_secret_until"],
-        **{name: row[name] for name in ("version", "created_at", "updated_at")},
-    }
-
-
-def _delivery_row(delivery: Delivery) -> dict[str, Any]:
-    own = {name: getattr(delivery, name) for name in _DELIVERY_COLUMNS if "__" not in name}
-    return {**own, "event__uid": delivery.event.uid, "event__type": delivery.event.type}
-
-
-def _delivery_body(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "id": public_id(Delivery.ID_PREFIX, row["id"]),
-        "event": {"id": public_id(Event.ID_PREFIX, row["event__uid"]), "type": row["event__type"]},
-        "status": _STATUSES[row["state"]],
-        "tries": row["tries"],
-        "next_attempt_at": row["not_before"] if row["state"] == Delivery.State.QUEUED else None,
-        "created_at": row["created_at"],
-        "finished_at": row["finished_at"],
-        "attempts": row["log"],
-    }
 
 
 def _tag(endpoint: WebhookEndpoint) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC
-from typing import Any
 
 from django.db.models import QuerySet
 
 from portfolios.errors import InvalidRequest, NotFound
 from portfolios.identifiers import parse_public_id
 from portfolios.models import Client, Delivery, Event, WebhookEndpoint
+from portfolios.selectors.json_rows import JsonRow, moment, nested, plain, public_id
 
 
 def event_list_for_client(client: Client) -> QuerySet[Event]:
@@ -31,14 +30,13 @@ def event_position(client: Client, uid: uuid.UUID) -> int:
     return found
 
 
-def event_body(event: Event) -> dict[str, Any]:
-    """What an event says, sent or served: ids and a link, never the thing itself."""
-    return {
-        "type": event.type,
-        "id": event.public_id,
-        "created_at": event.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "data": {"id": event.object_id, "link": event.link, "status": event.status},
-    }
+#: What an event says, sent or served: ids and a link, never the thing itself.
+EVENT = JsonRow(
+    type=plain("type"),
+    id=public_id("uid", Event.ID_PREFIX),
+    created_at=moment("created_at"),
+    data=nested(id=plain("object_id"), link=plain("link"), status=plain("status")),
+)
 
 
 def webhook_endpoint_list_for_client(client: Client) -> QuerySet[WebhookEndpoint]:

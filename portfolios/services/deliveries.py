@@ -19,7 +19,7 @@ import orjson
 from portfolios import leases
 from portfolios.jobs import JobKind
 from portfolios.models import Delivery, WebhookEndpoint
-from portfolios.selectors.webhooks import event_body
+from portfolios.selectors.webhooks import EVENT
 from portfolios.services.audit import audit_record
 from portfolios.services.events import event_record
 from portfolios.tenancy import client_scope, operator_scope
@@ -110,7 +110,7 @@ def _claim(delivery_id: uuid.UUID) -> int | None:
 
 def _send(delivery: Delivery) -> Reply:
     event, endpoint = delivery.event, delivery.endpoint
-    body = orjson.dumps(event_body(event))
+    body = orjson.dumps(EVENT.of(event), option=orjson.OPT_UTC_Z)
     moment = int(time.time())
     secrets = [unseal(endpoint.secret)]
     former = endpoint.former_secrets_at(datetime.now(UTC))

@@ -27,7 +27,8 @@ from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
-from portfolios.api.base import STATEMENT_TIMEOUT, ApiView
+from portfolios.api.base import ApiView
+from portfolios.api.limits import STATEMENT_TIMEOUT
 from portfolios.api.quotas import refuse_beyond
 from portfolios.api.receiving import MAX_FORM_BYTES, STRANGERS
 from portfolios.errors import InvalidRequest, Refused

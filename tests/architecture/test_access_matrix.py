@@ -22,6 +22,7 @@ from django.db.models import Q, QuerySet
 from drf_spectacular.generators import SchemaGenerator
 from pytest_django import Settings
 
+from portfolios.api import statements
 from portfolios.api.exports import FORMAT_NAMES
 from portfolios.models import ApiKey, Portfolio
 from portfolios.services.api_keys import SCOPES
@@ -173,7 +174,7 @@ def _forget(arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
 @pytest.fixture(params=["both walls", "row-level security alone"])
 def wall(
     request: pytest.FixtureRequest, ours: Side, theirs: Side, monkeypatch: pytest.MonkeyPatch
-) -> str:
+) -> Iterator[str]:
     """With the second parameter no query of the ORM names a client any more."""
     if request.param != "both walls":
         scoped = QuerySet._filter_or_exclude  # type: ignore[attr-defined]  # Django's own
@@ -183,10 +184,12 @@ def wall(
             return scoped(self, negate, args, kwargs)
 
         monkeypatch.setattr(QuerySet, "_filter_or_exclude", unscoped)
+        statements.forget()  # those composed with the first wall standing
         with operator_scope():
             # The first wall really is down: this asks for one client's portfolios.
             assert Portfolio.objects.filter(client=ours.caller.client).count() == 2
-    return str(request.param)
+    yield str(request.param)
+    statements.forget()  # those composed without it
 
 
 _keys = itertools.count()

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from django.db import connection
 
+from portfolios.api import statements
 from portfolios.models import Portfolio
 from portfolios.selectors import portfolios as selectors
 from tests.callers import Caller, caller_create
 
 
 @pytest.fixture
-def unscoped(monkeypatch: pytest.MonkeyPatch) -> None:
+def unscoped(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The first wall down: selectors that forgot the client."""
     everything = lambda client: Portfolio.objects.all()  # noqa: E731
     monkeypatch.setattr(selectors, "portfolio_list_for_client", everything)
+    statements.forget()
+    yield
+    statements.forget()
 
 
 def test_selectors_that_forget_the_client_still_show_nothing_foreign(
