@@ -10,10 +10,24 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One statement that reads, sent in the message that shows the credential: its client is
+    `OWNER`, which PostgreSQL takes from the key. What it reads is of one client at the most."""
+
+    statement: str
+    parameters: Sequence[Any]
+
+
+#: The client of the scope at hand, in a statement.
+OWNER = "nullif(current_setting('app.client_id', true), '')::uuid"
 
 
 @contextmanager

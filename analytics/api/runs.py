@@ -27,7 +27,8 @@ from analytics.selectors.runs import (
     run_list_for_client,
     run_representation,
     run_unit_answers,
-    unit_result_get,
+    unit_result_look,
+    unit_result_seen,
 )
 from analytics.services.runs import run_cancel, run_wait
 from portfolios.api.base import ApiView, etagged
@@ -49,7 +50,7 @@ from portfolios.errors import Conflict
 from portfolios.identifiers import parse_public_id
 from portfolios.models import Client, Portfolio
 from portfolios.selectors.json_rows import JsonRow, moment, plain, reference
-from portfolios.tenancy import client_scope
+from portfolios.tenancy import Look, client_scope
 
 _INPUT = JsonRow(
     unit=plain("unit"),
@@ -184,14 +185,17 @@ class RunUnitView(ApiView):
     file_row = RunFigureSerializer
     required_scopes = {"GET": "analyses:read"}
     refusals = {"GET": (409, 410)}
-    #: One look, which is a transaction of its own.
+    #: One look, which the credential's own statement takes along.
     opens_scope = False
+
+    def look(self) -> Look | None:
+        return unit_result_look(self.kwargs["run_id"], self.kwargs["name"])
 
     @extend_schema(operation_id="runs_unit", responses=stored_unit())
     def get(self, request: Request, run_id: str, name: str) -> Response:
         """One unit's answer, the stored text itself."""
         refuse_unknown(request, ("format",))
-        unit = unit_result_get(self.client, run_id, name)
+        unit = unit_result_seen(self.looked)
         if chosen_format(request) is not None:
             with client_scope(self.client.pk):
                 return _figures(request, run_get_for_client(self.client, run_id), name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from portfolios.models import Client, Portfolio
 from portfolios.selectors import json_rows
 from portfolios.selectors.json_rows import JsonRow, beginning, exact, moment, plain, real
 from portfolios.selectors.rows import columns, instance
-from portfolios.tenancy import client_query
+from portfolios.tenancy import OWNER, Look, client_query
 
 _STATUS_OF_STATE = {
     Unit.State.QUEUED: "queued",
@@ -145,10 +145,14 @@ def run_unit_answers(run: Run, name: str | None = None) -> Iterator[tuple[str, d
             yield unit.name, orjson.loads(made.body)
 
 
-def unit_result_get(client: Client, run_id: str, name: str) -> UnitResult:
-    """What a unit of a run has come to, in one look of its own; raises NotFound."""
+def unit_result_look(run_id: str, name: str) -> Look | None:
+    """What finds out what a unit of a run has come to; None for what is no run's id."""
     pk = parse_public_id(Run.ID_PREFIX, run_id)
-    rows = client_query(client.pk, _UNIT_RESULT, [client.pk, pk, name]) if pk else []
+    return Look(_UNIT_RESULT, [pk, name]) if pk else None
+
+
+def unit_result_seen(rows: Sequence[tuple[Any, ...]]) -> UnitResult:
+    """What the look has seen; raises NotFound."""
     if not rows:
         raise NotFound("There is no such run.")
     found = UnitResult(*rows[0])
@@ -157,7 +161,7 @@ def unit_result_get(client: Client, run_id: str, name: str) -> UnitResult:
     return found
 
 
-_UNIT_RESULT = "SELECT * FROM unit_result(%s, %s, %s)"
+_UNIT_RESULT = f"SELECT * FROM unit_result({OWNER}, %s, %s)"
 
 
 def replay_latest(run: Run) -> Replay:

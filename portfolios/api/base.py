@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -49,7 +49,7 @@ from portfolios.errors import InvalidRequest
 from portfolios.models import ApiKey, Client
 from portfolios.selectors.clock import SANDBOX_NOW_TEXT
 from portfolios.services.idempotency import idempotency_replay, idempotency_store, is_valid_key
-from portfolios.tenancy import client_scope
+from portfolios.tenancy import Look, client_scope
 from portfolios.webhooks.signing import seal, unseal
 
 KEYED_METHODS = ("POST", "PATCH")
@@ -71,6 +71,8 @@ class ApiView(APIView):
     places: ClassVar[Places] = CLIENTS
     looks_once: ClassVar[bool] = False
     file_row: ClassVar[RowSerializer | None] = None
+    #: What the view's look has seen.
+    looked: Sequence[tuple[Any, ...]] = ()
     #: When the transaction of the request began, by the database's clock.
     now: datetime
     #: What this request asks of the answer's form.
@@ -100,6 +102,10 @@ class ApiView(APIView):
     @property
     def request_id(self) -> str:
         return str(getattr(self.request, "request_id", ""))
+
+    def look(self) -> Look | None:
+        """All that a GET reads, where it is one statement: it goes with the credential."""
+        return None
 
     @property
     def common_parameters(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import functools
 import hmac
 import ipaddress
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,7 +36,7 @@ from portfolios.services.quotas import (
     quota_return,
     request_quota,
 )
-from portfolios.tenancy import client_scope, operator_scope
+from portfolios.tenancy import Look, client_scope, operator_scope
 
 _USE_NOTED_EVERY = timedelta(minutes=1)
 _WINDOW = timedelta(seconds=WINDOW_SECONDS)
@@ -46,14 +46,22 @@ _DUMMY_HMAC = bytes(32)
 _ADMIT = """
 SELECT k.*, q.* FROM (SELECT set_config('synchronous_commit', 'off', true)) AS soon,
     credential_lookup(%s, %s) k LEFT JOIN LATERAL quota_take(
-    CASE WHEN k.secret_hmac = ANY(%s::bytea[]) AND k.revoked_at IS NULL AND k.is_active
-         AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp()) THEN k.client_id END,
+    CASE WHEN encode(k.secret_hmac, 'hex') = ANY(%s::text[]) AND k.revoked_at IS NULL
+         AND k.is_active AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
+         THEN k.client_id END,
     %s::text[],
     ARRAY[coalesce(k.requests_per_minute, %s), coalesce(k.runs_per_minute, %s)],
     %s
 ) q ON true
 """
-_KEY_COLUMNS = 21
+#: The same, and the rest of the message runs in the scope of the client if the key was let in.
+_ADMIT_AND_ENTER = _ADMIT.replace(
+    "q.* FROM",
+    "q.*, set_config('app.client_id', CASE WHEN q.used IS NOT NULL AND q.violated IS NULL"
+    " THEN k.client_id::text ELSE '' END, true) FROM",
+)
+_LEAVE = "SELECT set_config('app.client_id', '', true)"
+_KEY_COLUMNS, _QUOTA_COLUMNS = 21, 4
 #: To `credential_lookup`: an OAuth 2.0 client whatever it says of its secret.
 _ASSERTION = "ra"
 _OWN_COLUMNS = (
@@ -70,10 +78,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The key shown, and what the request was counted against."""
+    """The key shown, what the request was counted against, and the rows of its look."""
 
     key: ApiKey
     quota: RequestQuota
+    looked: Sequence[tuple[Any, ...]] = ()
 
 
 def api_key_authenticate(text: str, address: str) -> ApiKey:
@@ -88,6 +97,7 @@ def credential_admit(
     *,
     kinds: Sequence[str] = (API_KEY, ACCESS_TOKEN),
     certificate: str = "",
+    look: Look | None = None,
 ) -> Admission:
     """The live key of this text, with its client, for a caller at this address that has shown the
     certificate of this thumbprint; the request is counted against these policies, in the order
@@ -96,6 +106,9 @@ def credential_admit(
     A token stands for the OAuth 2.0 client that it was given to: the same key with the scopes of
     the token. Raises Refused. One code covers everything wrong with the text itself, so that
     nothing is learned by trying; a mistyped key is refused before the database is asked.
+
+    A look is sent along, in the same transaction and with the scope that PostgreSQL itself has
+    given to the key; where the request is refused, what it saw is dropped.
     """
     credential = credential_parse(text, *kinds)
     if credential is None:
@@ -109,6 +122,7 @@ def credential_admit(
         policies,
         mode=credential.mode,
         certificate=certificate,
+        look=look,
     )
     # Tokens are not hashed anew: they are over before a pepper is.
     outdated = credential.kind != ACCESS_TOKEN and bytes(admission.key.secret_hmac) != hashes[0]
@@ -135,21 +149,25 @@ def _admit(
     policies: Sequence[str],
     *,
     certificate: str,
+    look: Look | None = None,
     mode: str | None = None,
 ) -> Admission:
     """The live key of this id that has one of these hashes, and says to be of this mode."""
-    row = first_query(
-        _ADMIT,
+    statement = f"{_ADMIT_AND_ENTER};{look.statement};{_LEAVE}" if look else _ADMIT
+    rows, *others = _results(
+        statement,
         [
             form,
             key_id,
-            hashes,
-            list(policies),
+            _array(candidate.hex() for candidate in hashes),
+            _array(policies),
             settings.REQUESTS_PER_MINUTE,
             settings.RUNS_PER_MINUTE,
             WINDOW_SECONDS,
+            *(look.parameters if look else ()),
         ],
     )
+    row = rows[0] if rows else None
     key = _key_of(row) if row is not None else None
     stored = bytes(key.secret_hmac) if key is not None else _DUMMY_HMAC
     genuine = [hmac.compare_digest(candidate, stored) for candidate in hashes]
@@ -162,7 +180,7 @@ def _admit(
             raise Refused("The token has expired: get another.", code="expired-access-token")
         raise Refused("The key has expired.", code="expired-api-key")
     assert row is not None  # noqa: S101  # a key was made of it
-    quota = request_quota(key.client, policies, row[_KEY_COLUMNS:])
+    quota = request_quota(key.client, policies, row[_KEY_COLUMNS : _KEY_COLUMNS + _QUOTA_COLUMNS])
     if key.allowed_networks and not _is_within(address, tuple(key.allowed_networks)):
         quota_return(quota)  # a stolen key used from elsewhere must not use its client's up
         raise Refused("The key may not be used from this address.", code="address-not-allowed")
@@ -172,7 +190,12 @@ def _admit(
         raise Refused(
             f"The key is bound to a client certificate, and {shown}.", code="certificate-required"
         )
-    return Admission(key, quota)
+    return Admission(key, quota, others[0] if look else ())
+
+
+def _array(words: Iterable[str]) -> str:
+    """An array of words as PostgreSQL reads it: a list is looked through for its type first."""
+    return "{" + ",".join(words) + "}"
 
 
 def mode_of(client: Client) -> str:
@@ -260,7 +283,13 @@ def _note_use(key: ApiKey, credential: Credential | None, *, outdated: bool) -> 
 
 
 def first_query(sql: str, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
-    """One row by one statement without a transaction.
+    """The first row of one statement, without a transaction around it."""
+    rows = _results(sql, parameters)[0]
+    return rows[0] if rows else None
+
+
+def _results(sql: str, parameters: Sequence[Any]) -> list[list[tuple[Any, ...]]]:
+    """The rows of each statement of one message, without a transaction around it.
 
     It is the first query of a request, so it is here that connections kept since before a restart
     of the database are found dead; they are thrown away, as many as there are.
@@ -269,8 +298,10 @@ def first_query(sql: str, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
         try:
             with connection.cursor() as cursor:
                 cursor.execute(sql, parameters)
-                row: tuple[Any, ...] | None = cursor.fetchone()
-                return row
+                results = [cursor.fetchall()]
+                while cursor.nextset():
+                    results.append(cursor.fetchall())
+                return results
         except (OperationalError, InterfaceError):
             kept = connection.connection
             if kept is None or not kept.closed or connection.in_atomic_block:

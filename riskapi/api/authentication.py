@@ -49,10 +49,15 @@ class ApiKeyAuthentication(BaseAuthentication):
         address = client_address(request._request)
         try:
             admission = credential_admit(
-                text.strip(), address, policies, certificate=client_certificate(request._request)
+                text.strip(),
+                address,
+                policies,
+                certificate=client_certificate(request._request),
+                look=view.look() if request.method in ("GET", "HEAD") else None,
             )
         except Refused as refusal:
             raise refused(request, refusal, address, text.strip()) from None
+        view.looked = admission.looked
         request._request.quota = admission.quota  # type: ignore[attr-defined]  # ours
         return None, admission.key
 
