@@ -190,6 +190,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "riskapi.api.schema.add_headers",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "InstrumentKind": "portfolios.models.Instrument.Kind",
         "CorporateActionKind": "portfolios.models.CorporateAction.Kind",

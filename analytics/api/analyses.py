@@ -63,6 +63,7 @@ class AnalysisView(ApiView):
     """Accepts a request as a run: 202, or 200 when the caller waited and it was done in time."""
 
     required_scopes = {"POST": "analyses:run"}
+    sends = {"POST": ("ETag", "Location", "Retry-After", "Preference-Applied")}
     quota_policies = {"POST": (RUNS,)}
     #: The run that this request has made and listens for.
     awaited: uuid.UUID | None = None

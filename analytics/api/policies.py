@@ -139,6 +139,7 @@ class PolicyDecisionRequestSerializer(StrictSerializer):
 
 class PolicyView(ApiView):
     required_scopes = {"GET": "portfolios:read", "PATCH": "portfolios:write"}
+    sends = {"GET": ("ETag",), "PATCH": ("ETag", "Location")}
     parameters = {"GET": {"known_at": instant}}
 
     @extend_schema(operation_id="policies_retrieve", responses=PolicySerializer)
@@ -186,6 +187,7 @@ class PolicyView(ApiView):
 
 class _PolicyDecisionView(ApiView):
     required_scopes = {"POST": "portfolios:write"}
+    sends = {"POST": ("ETag", "Location")}
     approve: bool
 
     def post(self, request: Request, portfolio_id: str) -> Response:

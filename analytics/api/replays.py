@@ -70,6 +70,7 @@ class ReplayRequestedShape(ReplayShape):
 
 class RunReplayView(ApiView):
     required_scopes = {"GET": "analyses:read", "POST": "analyses:run"}
+    sends = {"GET": ("Retry-After",), "POST": ("Location", "Retry-After")}
     refusals = {"POST": (409, 410)}
     quota_policies = {"POST": (RUNS,)}
 

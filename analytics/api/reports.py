@@ -101,6 +101,7 @@ class ReportListView(ApiView):
 
 class ReportDetailView(ApiView):
     required_scopes = {"GET": "reports:read"}
+    sends = {"GET": ("ETag", "Cache-Control", "Retry-After")}
 
     @extend_schema(operation_id="reports_retrieve", responses=ReportDetailSerializer)
     def get(self, request: Request, report_id: str) -> Response:
@@ -117,6 +118,7 @@ class ReportDetailView(ApiView):
 
 class ReportRerunView(ApiView):
     required_scopes = {"POST": "analyses:run"}
+    sends = {"POST": ("Location", "Retry-After")}
     quota_policies = {"POST": (RUNS,)}
 
     @extend_schema(operation_id="reports_rerun", request=None, responses={202: ReportSerializer})
@@ -140,6 +142,7 @@ class _DocumentView(ApiView):
     """One form of a report, under its own address whatever the Accept header says."""
 
     required_scopes = {"GET": "reports:read"}
+    sends = {"GET": ("ETag", "Cache-Control", "Content-Disposition", "Content-Security-Policy")}
     refusals = {"GET": (409,)}
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002  # DRF's

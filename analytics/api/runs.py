@@ -130,6 +130,7 @@ def _figures(request: Request, run: Run, unit: str | None = None) -> Response:
 class RunDetailView(ApiView):
     file_row = RunFigureSerializer
     required_scopes = {"GET": "analyses:read", "DELETE": "analyses:run"}
+    sends = {"GET": ("ETag",)}
     refusals = {"DELETE": (409,)}
     #: A long poll must not hold a transaction; each method opens its own scope.
     opens_scope = False
@@ -184,6 +185,7 @@ class RunDetailView(ApiView):
 class RunUnitView(ApiView):
     file_row = RunFigureSerializer
     required_scopes = {"GET": "analyses:read"}
+    sends = {"GET": ("ETag",)}
     refusals = {"GET": (409, 410)}
     #: One look, which the credential's own statement takes along.
     opens_scope = False

@@ -9,6 +9,8 @@ A view declares, as plain class attributes:
 `answers_secret`       the answer holds a secret: where it is kept for repetition, it is sealed.
 `max_json_nodes`       how many values a body may hold.
 `refusals`             {"GET": (409,)}: statuses beyond those that every view of the method has.
+`sends`                {"GET": ("ETag",)}: header fields of its successes beyond those that follow
+                       from what it is (`riskapi.api.answer_headers`).
 `quota_policies`       {"POST": ("runs",)}: what a request counts against besides "default".
 `opens_scope`          False: the handler opens `client_scope` itself (long polls).
 `places`               where its bodies are received (`portfolios.api.receiving`).
@@ -63,6 +65,7 @@ class ApiView(APIView):
 
     required_scopes: ClassVar[Mapping[str, str | None]] = {}
     refusals: ClassVar[Mapping[str, tuple[int, ...]]] = {}
+    sends: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     quota_policies: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     idempotency_required: ClassVar[bool] = False
     answers_secret: ClassVar[bool] = False

@@ -126,6 +126,7 @@ def _may_see_positions(view: ApiView) -> bool:
 
 class ImportListView(ApiView):
     required_scopes = {"GET": "prices:read", "POST": "prices:write"}
+    sends = {"POST": ("Location", "Retry-After")}
     idempotency_required = True
     parser_classes = (MultiPartParser, RawFileParser)
     parameters = {

@@ -72,6 +72,7 @@ _PROXY = reference("proxy")
 
 class InstrumentListView(ApiView):
     required_scopes = {"GET": "portfolios:read", "POST": "portfolios:write"}
+    sends = {"POST": ("Location",)}
     looks_once = True
     listing = Listing(
         instrument_rows_known,
@@ -125,6 +126,7 @@ class InstrumentListView(ApiView):
 
 class InstrumentDetailView(ApiView):
     required_scopes = {"GET": "portfolios:read", "PATCH": "portfolios:write"}
+    sends = {"GET": ("ETag",), "PATCH": ("ETag",)}
     parameters = {"GET": POINT_IN_TIME}
 
     @extend_schema(operation_id="instruments_retrieve", responses=InstrumentKnownSerializer)

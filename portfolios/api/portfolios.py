@@ -58,6 +58,7 @@ PORTFOLIO = JsonRow(
 
 class PortfolioListView(ApiView):
     required_scopes = {"GET": "portfolios:read", "POST": "portfolios:write"}
+    sends = {"POST": ("ETag", "Location")}
     looks_once = True
     listing = Listing(
         portfolio_rows_known,
@@ -115,6 +116,7 @@ class PortfolioDetailView(ApiView):
         "PATCH": "portfolios:write",
         "DELETE": "portfolios:write",
     }
+    sends = {"GET": ("ETag",), "PATCH": ("ETag",), "DELETE": ("ETag",)}
     refusals = {"DELETE": (412, 428)}
     parameters = {"GET": {"known_at": instant}}
 

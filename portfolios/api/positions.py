@@ -71,6 +71,7 @@ _INSTRUMENT = reference("instrument")
 class PositionsView(ApiView):
     file_row = PositionSerializer
     required_scopes = {"GET": "portfolios:read", "PUT": "portfolios:write"}
+    sends = {"GET": ("ETag",), "PUT": ("ETag", "Location")}
     max_json_nodes = 100_000
     parameters: ClassVar[Mapping[str, Mapping[str, Callable[[str], Any]]]] = {
         "GET": POINT_IN_TIME,
@@ -195,6 +196,7 @@ class PositionSetListView(ApiView):
 class PositionSetDetailView(ApiView):
     file_row = PositionSerializer
     required_scopes = {"GET": "portfolios:read"}
+    sends = {"GET": ("ETag",)}
 
     @extend_schema(operation_id="position_sets_retrieve", responses=PositionSetSerializer)
     def get(self, request: Request, portfolio_id: str, position_set_id: str) -> Response:

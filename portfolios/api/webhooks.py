@@ -172,6 +172,7 @@ class DeliverySerializer(serializers.Serializer):  # type: ignore[type-arg]  # d
 
 class WebhookEndpointListView(ApiView):
     required_scopes = {"GET": _MANAGE, "POST": _MANAGE}
+    sends = {"POST": ("ETag", "Location")}
     refusals = {"POST": (503,)}
     answers_secret = True
     looks_once = True
@@ -218,6 +219,7 @@ class WebhookEndpointListView(ApiView):
 
 class WebhookEndpointDetailView(ApiView):
     required_scopes = {"GET": _MANAGE, "PATCH": _MANAGE, "DELETE": _MANAGE}
+    sends = {"GET": ("ETag",), "PATCH": ("ETag",)}
     refusals = {"DELETE": (412, 428)}
 
     @extend_schema(operation_id="webhook_endpoints_retrieve", responses=WebhookEndpointSerializer)
@@ -263,6 +265,7 @@ class WebhookEndpointDetailView(ApiView):
 
 class WebhookSecretRotateView(ApiView):
     required_scopes = {"POST": _MANAGE}
+    sends = {"POST": ("ETag",)}
     #: Whoever has lost the answer repeats the request and gets the same secret.
     idempotency_required = True
     refusals = {"POST": (503,)}
@@ -287,6 +290,7 @@ class WebhookSecretRotateView(ApiView):
 
 class WebhookPingView(ApiView):
     required_scopes = {"POST": _MANAGE}
+    sends = {"POST": ("Location", "Retry-After")}
 
     @extend_schema(
         operation_id="webhook_endpoints_ping", request=None, responses={202: DeliverySerializer}
@@ -338,6 +342,7 @@ class DeliveryDetailView(ApiView):
 
 class DeliveryRedeliverView(ApiView):
     required_scopes = {"POST": _MANAGE}
+    sends = {"POST": ("Location", "Retry-After")}
 
     @extend_schema(
         operation_id="webhook_deliveries_redeliver",

@@ -340,6 +340,7 @@ class _OAuthView(ApiView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
     required_scopes = {"POST": None}
+    sends = {"POST": ("RateLimit", "Cache-Control", "Pragma")}
     refusals = {"POST": (401, 429)}
     places = STRANGERS
 

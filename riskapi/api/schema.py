@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +25,7 @@ from portfolios.api.listing import MAX_LIMIT, Listing, boolean, calendar_date, i
 from portfolios.api.shaping import EXPANSIONS, answer_of, expandable
 from portfolios.exports import FORMATS
 from portfolios.services.api_keys import SCOPE_TEXTS
+from riskapi.api.answer_headers import HEADERS, references
 from riskapi.api.renderers import JsonRenderer
 
 ANSWERS = Path(__file__).resolve().parents[1] / "docs" / "answers.json"
@@ -78,60 +80,6 @@ class PortfolioRefExtension(OpenApiSerializerFieldExtension):  # type: ignore[no
         return {"oneOf": [{"type": "string"}, whole, *null]}
 
 
-class LagsExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
-    """How `LagsField` appears: a field of two types."""
-
-    target_class = "analytics.api.serializers.LagsField"
-
-    def map_serializer_field(
-        self,
-        auto_schema: Any,  # noqa: ARG002 - the library's signature
-        direction: Direction,  # noqa: ARG002 - likewise
-    ) -> dict[str, Any]:
-        return {"oneOf": [{"const": "auto"}, {"type": "integer", "minimum": 0, "maximum": 252}]}
-
-
-class ConstantExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
-    """How `ConstantField` appears."""
-
-    target_class = "analytics.api.results.parts.ConstantField"
-
-    def map_serializer_field(
-        self,
-        auto_schema: Any,  # noqa: ARG002 - the library's signature
-        direction: Direction,  # noqa: ARG002 - likewise
-    ) -> dict[str, Any]:
-        return {"const": self.target.value}
-
-
-class ExactOrRealExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
-    """How `ExactOrRealField` appears."""
-
-    target_class = "analytics.api.risk.ExactOrRealField"
-
-    def map_serializer_field(
-        self,
-        auto_schema: Any,  # noqa: ARG002 - the library's signature
-        direction: Direction,  # noqa: ARG002 - likewise
-    ) -> dict[str, Any]:
-        decimal = {"type": "string", "format": "decimal"}
-        return {"oneOf": [{"type": "number"}, decimal, {"type": "null"}]}
-
-
-class WordExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
-    """How `WordField` appears."""
-
-    target_class = "analytics.api.results.parts.WordField"
-
-    def map_serializer_field(
-        self,
-        auto_schema: Any,  # noqa: ARG002 - the library's signature
-        direction: Direction,  # noqa: ARG002 - likewise
-    ) -> dict[str, Any]:
-        # Not as an `enum`: the library names each of those a component, by the member's name.
-        return {"oneOf": [{"const": word} for word in self.target.words]}
-
-
 class EitherExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
     """How `EitherField` appears: any of its shapes."""
 
@@ -157,27 +105,6 @@ class StrictExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-ca
         return {**fields, "additionalProperties": False}
 
 
-class HedgedItemExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
-    """How `HedgedItemField` appears: the portfolio, what has a tag, or named instruments."""
-
-    target_class = "analytics.api.serializers.HedgedItemField"
-
-    def map_serializer_field(
-        self,
-        auto_schema: Any,  # noqa: ARG002 - the library's signature
-        direction: Direction,  # noqa: ARG002 - likewise
-    ) -> dict[str, Any]:
-        name = {"type": "string", "minLength": 1, "maxLength": 40}
-        named = {"type": "array", "items": name, "minItems": 1, "maxItems": 1000}
-        return {
-            "oneOf": [
-                {"const": "portfolio"},
-                _object_of("tag", name),
-                _object_of("instruments", named),
-            ]
-        }
-
-
 def _object_of(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
@@ -185,6 +112,47 @@ def _object_of(name: str, schema: dict[str, Any]) -> dict[str, Any]:
         "required": [name],
         "additionalProperties": False,
     }
+
+
+def _appears(field: str, schema: Callable[[Any], dict[str, Any]]) -> None:
+    """Have the fields of a class appear like this, which needs no component of the document."""
+
+    def map_serializer_field(
+        self: OpenApiSerializerFieldExtension,
+        auto_schema: Any,  # noqa: ARG001 - the library's signature
+        direction: Direction,  # noqa: ARG001 - likewise
+    ) -> dict[str, Any]:
+        return schema(self.target)
+
+    members = {"target_class": field, "map_serializer_field": map_serializer_field}
+    type(f"{field.rpartition('.')[2]}Extension", (OpenApiSerializerFieldExtension,), members)
+
+
+_NAME = {"type": "string", "minLength": 1, "maxLength": 40}
+_NAMES = {"type": "array", "items": _NAME, "minItems": 1, "maxItems": 1000}
+_DECIMAL = {"type": "string", "format": "decimal"}
+_LAGS = {"type": "integer", "minimum": 0, "maximum": 252}
+_appears("analytics.api.serializers.LagsField", lambda _: {"oneOf": [{"const": "auto"}, _LAGS]})
+_appears(
+    "analytics.api.serializers.HedgedItemField",
+    lambda _: {
+        "oneOf": [
+            {"const": "portfolio"},
+            _object_of("tag", _NAME),
+            _object_of("instruments", _NAMES),
+        ]
+    },
+)
+_appears(
+    "analytics.api.risk.ExactOrRealField",
+    lambda _: {"oneOf": [{"type": "number"}, _DECIMAL, {"type": "null"}]},
+)
+_appears("analytics.api.results.parts.ConstantField", lambda field: {"const": field.value})
+# Not as an `enum`: the library names each of those a component, by the member's name.
+_appears(
+    "analytics.api.results.parts.WordField",
+    lambda field: {"oneOf": [{"const": word} for word in field.words]},
+)
 
 
 class FieldProblemSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
@@ -215,6 +183,7 @@ _AS_FILE = (
     " in `Accept` (`format` decides where both are given)."
 )
 _STATUSES = {
+    304: "What If-None-Match names is current.",
     400: "Malformed: unknown field or parameter, bad value, bad JSON.",
     401: "No key, or not a live one.",
     403: "The key lacks the scope.",
@@ -303,6 +272,11 @@ class ProblemAutoSchema(AutoSchema):
                     },
                 },
             )
+        sent = getattr(self.view, "sends", {}).get(self.method, ())
+        if self.method == "GET" and "ETag" in sent:
+            bodies["304"] = {"description": _STATUSES[304]}
+        for code, body in bodies.items():
+            body["headers"] = references(self.view, self.method, code)
         return bodies
 
     def map_renderers(self, attribute: str) -> list[Any]:
@@ -373,6 +347,12 @@ class ProblemAutoSchema(AutoSchema):
                 )
             )
         return found
+
+
+def add_headers(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """What `references` refers to: the library knows no components of this kind."""
+    result["components"]["headers"] = HEADERS
+    return result
 
 
 def _shaping_parameters(node: Any, is_list: bool) -> list[OpenApiParameter]:  # noqa: FBT001  # as `answer_of` has it
