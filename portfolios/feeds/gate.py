@@ -24,7 +24,13 @@ ROBUST_SIGMAS = 6.0
 UNEXPLAINED = 0.10  # of log return, beyond multiple times index
 SHARE_OF_EXPECTED = 0.75  # SOXL on 2020-03-17: +9.9 % where three times the index was +26 %
 MATERIAL_DISTRIBUTION = 0.005  # of the close; a smaller one can not be what made a price jump
+SAME_MOVE = 0.001  # of log return
 LONG_GAP = 10  # sessions; a change over more is not one day's
+#: How a person says that a jump is real.
+CONFIRM = (
+    "confirm the day as real: `confirm_jump` of POST /v1/prices, or for a shared folder"
+    " `import_market --confirm TICKER=DATE`"
+)
 FACTORS = np.array(
     [
         1.5, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 16, 18, 20, 24, 25, 30, 32, 36, 40, 45, 48, 50, 60,
@@ -189,8 +195,19 @@ def _suspicious(closes: Closes, moves: Moves, hints: FeedHints) -> NDArray[np.bo
     quiet &= (overnight > 0.5) & (hints.leverage is None)
     small = (size > np.maximum(QUIET_JUMP, 8 * moves.sigma)) & quiet
     suspicious = np.where(with_index, beyond_index, large | small) & (closes.gaps <= LONG_GAP)
-    confirmed = np.array(sorted(hints.confirmed_days), dtype="datetime64[D]")
-    return np.asarray(suspicious & ~np.isin(closes.days[1:], confirmed))
+    return np.asarray(suspicious)
+
+
+def _on_file(closes: Closes, moves: Moves, stored: StoredSeries | None) -> NDArray[np.bool_]:
+    """Moves that the stored rows make between the same two days: they have been judged once."""
+    if stored is None:
+        return np.zeros(len(moves.raw), dtype=bool)
+    known = np.isfinite(stored.close)
+    days, level = stored.dates.astype("datetime64[D]")[known], stored.close[known]
+    at = np.searchsorted(days, closes.days)
+    there = np.append(days, np.datetime64("NaT"))[at] == closes.days
+    before = np.where(there, np.append(level, np.nan)[at], np.nan)
+    return np.asarray(np.abs(np.diff(np.log(before)) - moves.raw) < SAME_MOVE)
 
 
 def _limit(hints: FeedHints) -> float:
@@ -222,7 +239,13 @@ def check_levels(ledger: Ledger, hints: FeedHints, unapplied: tuple[SplitSeen, .
         return
     _refuse_alternating(ledger, closes)
     moves = _moves(ledger, closes, hints)
-    breaks = np.flatnonzero(_suspicious(closes, moves, hints)) + 1
+    suspicious = _suspicious(closes, moves, hints) & ~_on_file(closes, moves, hints.stored)
+    days = np.array(sorted(hints.confirmed_days), dtype="datetime64[D]")
+    confirmed = suspicious & np.isin(closes.days[1:], days)
+    for b in (np.flatnonzero(confirmed) + 1).tolist():
+        told = f"{closes.days[b]}: close {_describe(moves, b - 1)}, confirmed as real"
+        ledger.note("jump-confirmed", told)
+    breaks = np.flatnonzero(suspicious & ~confirmed) + 1
     if not len(breaks):
         return
     steps = moves.abnormal[breaks - 1]
@@ -371,7 +394,7 @@ def _report_breaks(
             "unexplained-jump",
             f"row {ledger.rows[closes.index[b]]}, {closes.days[b]}: close "
             f"{_describe(moves, b - 1)}, no split on file for that day",
-            suggestion="put the split on file, or confirm the day as real",
+            suggestion=f"put the split on file, or {CONFIRM}",
         )
 
 
@@ -387,7 +410,7 @@ def _unexplained(ledger: Ledger, closes: Closes, moves: Moves, breaks: Ints) -> 
         row=int(ledger.rows[closes.index[first]]),
         column="close",
         value=ledger.cell(int(closes.index[first]), "close"),
-        suggestion="put the corporate action on file, or confirm the day as real",
+        suggestion=f"put the corporate action on file, or {CONFIRM}",
     )
 
 

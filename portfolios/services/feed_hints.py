@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from fractions import Fraction
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +23,27 @@ from portfolios.models import Client, CorporateAction, Instrument, LeverageTerms
 from portfolios.selectors.clock import market_today
 from portfolios.selectors.sharing import seen_by
 
+#: By ticker, the days of which a person says that their jump is real.
+Confirmed = Mapping[str, frozenset[date]]
 
-def hints_for(*, client: Client | None, filename: str, kind: Kind | None, symbol: str) -> FeedHints:
+
+def hints_for(
+    *,
+    client: Client | None,
+    filename: str,
+    kind: Kind | None,
+    symbol: str,
+    confirmed: Confirmed = MappingProxyType({}),
+) -> FeedHints:
     """Hints for a file: by the instrument the caller named, else by the file's name."""
     today = market_today(client)
     if kind not in (None, Kind.PRICES):
         return FeedHints(symbol=symbol or None, today=today, kind=kind)
-    instrument = instrument_named(client, symbol or symbol_in(filename))
+    named = symbol or symbol_in(filename)
+    days = confirmed.get(named.upper(), frozenset())
+    instrument = instrument_named(client, named)
     if instrument is None:
-        return FeedHints(symbol=symbol or None, today=today, kind=kind)
+        return FeedHints(symbol=symbol or None, today=today, kind=kind, confirmed_days=days)
     splits = splits_of(instrument, client)
     return FeedHints(
         symbol=instrument.symbol,
@@ -40,6 +54,7 @@ def hints_for(*, client: Client | None, filename: str, kind: Kind | None, symbol
         leverage=_leverage(instrument, client),
         stored=stored_series(instrument, client, splits),
         kind=kind,
+        confirmed_days=days,
     )
 
 

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from django.db import connection, transaction
@@ -168,6 +169,7 @@ def import_file(
     kind: Kind | None = None,
     is_synthetic: bool = False,
     snapshots: Mapping[str, Snapshot] | None = None,
+    confirmed: feed_hints.Confirmed = MappingProxyType({}),
 ) -> FileOutcome:
     """Import one file of a folder at once, in the caller's scope.
 
@@ -184,7 +186,7 @@ def import_file(
             mode=Import.Mode.PARTIAL,
             state=Import.State.DONE,
         )
-        prepared = _judge(imported, content)
+        prepared = _judge(imported, content, confirmed)
         _settle(
             imported, prepared, create_missing=True, is_synthetic=is_synthetic, snapshots=snapshots
         )
@@ -196,6 +198,7 @@ def import_folder(
     *,
     is_synthetic: bool = False,
     progress: Callable[[Path, int, int], None] | None = None,
+    confirmed: feed_hints.Confirmed = MappingProxyType({}),
 ) -> list[FileOutcome]:
     """Import a folder in the form of a market folder as shared facts.
 
@@ -219,19 +222,28 @@ def import_folder(
         if progress is not None:
             progress(path, number, len(files))
         with operator_scope():
-            outcome = import_file(path, kind=kind, is_synthetic=is_synthetic, snapshots=snapshots)
+            outcome = import_file(
+                path,
+                kind=kind,
+                is_synthetic=is_synthetic,
+                snapshots=snapshots,
+                confirmed=confirmed,
+            )
         if outcome.verdict.kind is Kind.OPTION_SNAPSHOTS:
             snapshots = feed_writers.snapshots_of(outcome.verdict)
         outcomes.append(outcome)
     return outcomes
 
 
-def _judge(imported: Import, content: bytes) -> Prepared:
+def _judge(
+    imported: Import, content: bytes, confirmed: feed_hints.Confirmed = MappingProxyType({})
+) -> Prepared:
     hints = feed_hints.hints_for(
         client=imported.client,
         filename=imported.filename,
         kind=Kind(imported.kind) if imported.kind else None,
         symbol=imported.instrument_symbol,
+        confirmed=confirmed,
     )
     verdict = read_file(io.BytesIO(content), name=imported.filename, hints=hints)
     try:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from portfolios.errors import DomainError
+from portfolios.services.feed_hints import Confirmed
 from portfolios.services.imports import FileOutcome, import_file, import_folder
 from portfolios.tenancy import operator_scope
 
@@ -31,6 +34,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("path", type=Path, help="a folder, or a single CSV file")
+        parser.add_argument(
+            "--confirm",
+            metavar="TICKER=DATE",
+            type=_confirmation,
+            action="append",
+            default=[],
+            help="the price of this day is real, though it looks wrong; again for more days",
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *, path: Path, **options: Any) -> None:
@@ -38,7 +49,7 @@ class Command(BaseCommand):
             raise CommandError(f"{path} does not exist.")
         console = Console(file=sys.stderr)
         try:
-            outcomes = self._import(path, console)
+            outcomes = self._import(path, console, _by_ticker(options["confirm"]))
         except DomainError as error:
             raise CommandError(error.message) from error
         if options["json"]:
@@ -47,10 +58,10 @@ class Command(BaseCommand):
             width = None if sys.stdout.isatty() else _PLAIN_WIDTH
             _show(outcomes, Console(file=self.stdout, width=width))  # type: ignore[arg-type]  # has all that rich asks of a file
 
-    def _import(self, path: Path, console: Console) -> list[FileOutcome]:
+    def _import(self, path: Path, console: Console, confirmed: Confirmed) -> list[FileOutcome]:
         if path.is_file():
             with operator_scope():
-                return [import_file(path)]
+                return [import_file(path, confirmed=confirmed)]
         columns = (
             TextColumn("{task.description:<28}"),
             BarColumn(),
@@ -64,9 +75,27 @@ class Command(BaseCommand):
                 progress=lambda file, number, total: progress.update(
                     bar, description=file.name, completed=number, total=total
                 ),
+                confirmed=confirmed,
             )
             progress.update(bar, description="imported", completed=len(outcomes))
         return outcomes
+
+
+def _confirmation(text: str) -> tuple[str, date]:
+    ticker, _, day = text.partition("=")
+    try:
+        if ticker:
+            return ticker.upper(), date.fromisoformat(day)
+    except ValueError:
+        pass
+    raise ArgumentTypeError(f"{text!r} where TICKER=DATE is expected, for example NVDA=2026-11-20")
+
+
+def _by_ticker(given: Iterable[tuple[str, date]]) -> Confirmed:
+    days: dict[str, set[date]] = {}
+    for ticker, day in given:
+        days.setdefault(ticker, set()).add(day)
+    return {ticker: frozenset(several) for ticker, several in days.items()}
 
 
 def _as_json(outcome: FileOutcome) -> dict[str, Any]:
