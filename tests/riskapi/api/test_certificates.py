@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import subprocess
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
 from django.test import Client as Browser
 from pytest_django import Settings
 
@@ -26,51 +18,11 @@ from portfolios.services.certificates import thumbprint_of_header, thumbprint_of
 from portfolios.services.public_keys import public_key_register
 from portfolios.tenancy import operator_scope
 from tests.callers import Answer, Caller
+from tests.certificates import Shown, certificate_of
 from tests.key_pairs import Signer, pem_of
 
 #: From where Django's test client asks.
 PROXY = "127.0.0.1/32"
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A certificate, and how proxies pass it on."""
-
-    certificate: x509.Certificate
-
-    @property
-    def pem(self) -> str:
-        return self.certificate.public_bytes(Encoding.PEM).decode()
-
-    @property
-    def rfc9440(self) -> str:
-        der = self.certificate.public_bytes(Encoding.DER)
-        return f":{base64.b64encode(der).decode()}:"
-
-    @property
-    def nginx(self) -> str:
-        """`$ssl_client_escaped_cert`: all but letters, digits and `-._~` is percent-encoded."""
-        return quote(self.pem, safe="")
-
-    @property
-    def thumbprint(self) -> str:
-        return hashlib.sha256(self.certificate.public_bytes(Encoding.DER)).hexdigest()
-
-
-def certificate_of(name: str) -> Shown:
-    key = ec.generate_private_key(ec.SECP256R1())
-    names = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(names)
-        .issuer_name(names)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now)
-        .not_valid_after(now + timedelta(days=1))
-    )
-    return Shown(made.sign(key, hashes.SHA256()))
 
 
 @pytest.fixture(scope="module")
