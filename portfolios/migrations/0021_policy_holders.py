@@ -3,14 +3,15 @@
 from django.db import migrations, models
 
 
+#: In one statement: a row changed twice could not be altered in the same transaction.
 #: What was decided stays decided: its two keys stand for two holders. What waits is its name's.
 HOLDERS = """
 SELECT set_config('app.operator', 'on', true);
-UPDATE portfolios_policy SET created_by_holder = created_by, decided_by_holder = decided_by;
-UPDATE portfolios_policy p
-    SET created_by_holder = lower(regexp_replace(btrim(k.name), '\\s+', ' ', 'g'))
-    FROM portfolios_apikey k
-    WHERE p.state = 'pending_approval' AND p.created_by IN ('key:' || k.key_id, 'oauth:' || k.key_id);
+UPDATE portfolios_policy p SET decided_by_holder = decided_by, created_by_holder = coalesce(
+    (SELECT lower(regexp_replace(btrim(k.name), '\\s+', ' ', 'g')) FROM portfolios_apikey k
+     WHERE p.state = 'pending_approval'
+        AND p.created_by IN ('key:' || k.key_id, 'oauth:' || k.key_id)),
+    created_by);
 SELECT set_config('app.operator', '', true);
 """
 
