@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -284,6 +284,9 @@ def _file_of(request: Request) -> tuple[bytes, str]:
     announced = request.META.get("CONTENT_LENGTH") or ""
     if announced.isdigit() and int(announced) > MAX_UPLOAD_BYTES + 10_000:
         raise InvalidRequest("An upload holds at most 20 MB.", code="payload-too-large")
+    # A file may be packed by gzip, whoever says so; what else is claimed is not done to it.
+    if (encoding := request.headers.get("Content-Encoding", "")) not in ("", "identity", "gzip"):
+        raise UnsupportedMediaType("", f"Content-Encoding {encoding} is not read.")
     sent = request.data
     if isinstance(sent, bytes):
         content, filename = sent, ""

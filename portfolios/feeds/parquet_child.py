@@ -95,6 +95,8 @@ def as_text(column: Any) -> Any:
     """The cells as text, "" for null; dates as YYYY-MM-DD."""
     kind = column.type
     if pa.types.is_list(kind):
+        if column.flatten().null_count:
+            raise Refused("bad-cell", "a list of text holds a null", "leave the element out")
         column = pc.binary_join(column, ";")
     elif pa.types.is_dictionary(kind):
         check_cells(column)

@@ -34,9 +34,15 @@ def _object(pairs: list[tuple[str, Any]]) -> Any:
     return members
 
 
+class _Number(str):
+    """A number's literal, which is a cell but no text."""
+
+    __slots__ = ()
+
+
 #: Literals stay text; NaN and Infinity, which are no JSON, are judged as the words they are.
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_float=str, parse_int=str, parse_constant=str
+    object_pairs_hook=_object, parse_float=_Number, parse_int=_Number, parse_constant=_Number
 )
 _ROW = "write each row as one JSON object of plain values"
 
@@ -189,7 +195,7 @@ def _cell(member: Any) -> str:
         return ""
     if isinstance(member, bool):
         return "true" if member else "false"
-    if isinstance(member, list) and all(isinstance(item, str) for item in member):
+    if isinstance(member, list) and all(type(item) is str for item in member):
         return _text(";".join(member))
     raise ValueError("an object or a list where a plain value belongs")
 

@@ -49,6 +49,14 @@ def test_numbers_of_every_type_are_read_exactly(rate: pa.Array) -> None:
     assert [Decimal(text) for text in texts] == [Decimal(str(v)) for v in rate.to_pylist()]
 
 
+def test_a_null_among_the_words_of_a_list_loses_none_of_them() -> None:
+    table = pa.table({"instrument": ["A"], "quantity": ["1"], "tags": [["semis", None, "hedge"]]})
+    hints = FeedHints(kind=Kind.POSITIONS)
+    verdict = read_file(io.BytesIO(written(table)), name="book.parquet", hints=hints)
+    assert verdict.status is Status.REFUSED
+    assert verdict.codes == {"bad-cell"}
+
+
 @pytest.mark.parametrize(
     "days",
     [
