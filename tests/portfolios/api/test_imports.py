@@ -157,3 +157,19 @@ def test_date_of_positions_is_checked_at_the_door(caller: Caller, query: str, co
 
 def test_read_only_key_cannot_send(reader: Caller) -> None:
     assert _send(reader).code == "insufficient-scope"
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip"])
+def test_an_encoding_that_is_not_undone_is_refused(
+    caller: Caller, market: Market, encoding: str
+) -> None:
+    answer = caller.post(
+        "/v1/imports?filename=NVDA.csv",
+        raw=GOOD,
+        content_type="text/csv",
+        Idempotency_Key="k1",
+        Content_Encoding=encoding,
+    )
+    assert (answer.status, answer.code) == (415, "unsupported-media-type")
+    with operator_scope():
+        assert not Import.objects.exists()

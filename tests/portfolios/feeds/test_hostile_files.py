@@ -8,7 +8,7 @@ from io import BytesIO, RawIOBase
 
 import pytest
 
-from portfolios.feeds import Status, read_file
+from portfolios.feeds import FeedHints, Kind, Status, read_file
 
 MEGABYTE = 1 << 20
 
@@ -71,3 +71,16 @@ def test_more_than_200_megabytes_are_refused() -> None:
     source = Endless(210 * MEGABYTE, b"2022-01-03," + b"1" * 1000 + b"\n", b"date,close\n")
     verdict = read_file(source, name="large.csv")  # type: ignore[arg-type]
     assert verdict.codes == {"too-large"}
+
+
+@pytest.mark.parametrize(
+    ("rate", "is_cell"),
+    [("1.09", True), ('"1.09"', True), ("[1.09]", False), ("[1]", False), ('{"a": 1}', False)],
+)
+@pytest.mark.parametrize("form", ["%s\n", "[%s]"])
+def test_a_list_of_numbers_is_no_number(rate: str, is_cell: bool, form: str) -> None:
+    row = f'{{"base": "EUR", "quote": "USD", "date": "2024-01-02", "rate": {rate}}}'
+    hints = FeedHints(kind=Kind.FX_RATES)
+    verdict = read_file(BytesIO((form % row).encode()), name="rates.json", hints=hints)
+    assert (verdict.status is Status.ACCEPTED) is is_cell
+    assert ("bad-cell" in verdict.codes) is not is_cell
