@@ -82,6 +82,19 @@ def test_hostile_body_is_refused(caller: Caller, raw: bytes, code: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    ["a\r\nSet-Cookie: x=1", "a\x07", "a\x1b[31m", "a\x85b", "a\u2028b", "a\u202eb", "a\u2066b"],
+)
+def test_names_are_one_line_of_text(caller: Caller, name: str) -> None:
+    answer = caller.post("/v1/portfolios", {"name": name})
+    assert (answer.status, answer.code) == (400, "validation-error")
+    assert answer.body["errors"][0]["pointer"] == "/name"
+    assert "control characters" in answer.body["errors"][0]["message"]
+    for plain in ("Bücher & Söhne", "半導体", "كتاب", "a\u200db", "  trimmed\n"):
+        assert caller.post("/v1/portfolios", {"name": plain}).status == 201
+
+
+@pytest.mark.parametrize(
     "path",
     [
         "/v1/portfolios/%00",
