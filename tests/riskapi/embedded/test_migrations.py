@@ -40,10 +40,10 @@ INSERT INTO portfolios_portfolio (id, client_id, name, base_currency, is_active,
     SELECT gen_random_uuid(), id, 'P', 'USD', true, 1, now() FROM portfolios_client;
 INSERT INTO portfolios_policy (id, client_id, portfolio_id, version, settings, state, created_by,
         decided_by, decided_at)
-    SELECT gen_random_uuid(), client_id, id, 1, '{}', 'approved', 'key:AAAAAAA1',
+    SELECT gen_random_uuid(), client_id, id, 1, '{}'::jsonb, 'approved', 'key:AAAAAAA1',
         'oauth:AAAAAAA2', now() FROM portfolios_portfolio
     UNION ALL
-    SELECT gen_random_uuid(), client_id, id, 2, '{}', 'pending_approval', 'key:AAAAAAA1',
+    SELECT gen_random_uuid(), client_id, id, 2, '{}'::jsonb, 'pending_approval', 'key:AAAAAAA1',
         NULL, NULL FROM portfolios_portfolio;
 INSERT INTO portfolios_webhookendpoint (id, client_id, url, description, event_types, is_enabled,
         disabled_reason, secret, previous_secret, previous_secret_until, failures, version,
