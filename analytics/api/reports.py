@@ -1,4 +1,4 @@
-"""Reports: the record as JSON, the page as HTML and PDF, the numbers as CSV."""
+"""Reports: the record as JSON, the page as HTML and PDF, the numbers as files."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from analytics.api.serializers import ReportFigureSerializer
 from analytics.models import Report
-from analytics.reporting.flat import csv_of
+from analytics.reporting.flat import record_rows
 from analytics.selectors.reports import report_get_for_client, report_list_for_client
 from analytics.services.reports import report_rerun
 from portfolios.api.base import ApiView, etagged
+from portfolios.api.exports import FILE_RENDERERS, chosen_format, file_response
 from portfolios.api.listing import (
     Filter,
     Listing,
@@ -26,6 +28,7 @@ from portfolios.api.listing import (
 from portfolios.api.pages import PAGE_POLICY
 from portfolios.api.preconditions import not_modified, quoted
 from portfolios.errors import Conflict
+from portfolios.exports import FORMATS
 from portfolios.selectors.json_rows import (
     JsonRow,
     Member,
@@ -58,6 +61,7 @@ _REPORT = JsonRow(
     content_hash=beginning("sha256:", "content_hash"),
     links=nested(**{form: _link(form) for form in ("html", "pdf", "csv")}),
 )
+_CSV = FILE_RENDERERS[[form.name for form in FORMATS].index("csv")]
 #: A report is never edited, so what was read once stays right.
 _CACHE = "private, max-age=31536000, immutable"
 
@@ -100,14 +104,18 @@ class ReportListView(ApiView):
 
 
 class ReportDetailView(ApiView):
+    file_row = ReportFigureSerializer
     required_scopes = {"GET": "reports:read"}
     sends = {"GET": ("ETag", "Cache-Control", "Retry-After")}
+    refusals = {"GET": (409,)}
 
     @extend_schema(operation_id="reports_retrieve", responses=ReportDetailSerializer)
     def get(self, request: Request, report_id: str) -> Response:
         """One report with its record; the record is null until the report is done."""
-        refuse_unknown(request, ())
+        refuse_unknown(request, ("format",))
         report = report_get_for_client(self.client, report_id, "record")
+        if chosen_format(request) is not None:
+            return _numbers(request, report)
         body = {**_REPORT.of(report), "record": report.record}
         if report.state != Report.State.DONE:
             return Response(body, headers={"Retry-After": "1"})
@@ -155,12 +163,7 @@ class _DocumentView(ApiView):
         """The finished report, and the 304 for a caller who has it already."""
         refuse_unknown(request, ())
         report = report_get_for_client(self.client, report_id, column)
-        if report.state != Report.State.DONE:
-            raise Conflict(
-                f"The report is {report.state}, not done.",
-                code="run-not-finished",
-                context={"state": report.state},
-            )
+        _require_done(report)
         return report, not_modified(request, f"{report.content_hash}.{form}")
 
     def answer(self, report: Report, content: bytes, content_type: str, form: str) -> Response:
@@ -207,11 +210,39 @@ class ReportCsvView(_DocumentView):
         operation_id="reports_retrieve_csv", responses={(200, "text/csv"): OpenApiTypes.STR}
     )
     def get(self, request: Request, report_id: str) -> Response:
-        """Every number of the report, one per row."""
-        report, unchanged = self.document(request, report_id, "record", "csv")
-        return unchanged or self.answer(
-            report, csv_of(report.record or {}).encode(), "text/csv; charset=utf-8", "csv"
+        """Every number of the report, one a row: `/v1/reports/{id}?format=csv` by another name."""
+        refuse_unknown(request, ())
+        report = report_get_for_client(self.client, report_id, "record")
+        request.accepted_renderer = _CSV()
+        return _numbers(request, report)
+
+
+def _require_done(report: Report) -> None:
+    if report.state != Report.State.DONE:
+        raise Conflict(
+            f"The report is {report.state}, not done.",
+            code="run-not-finished",
+            context={"state": report.state},
         )
+
+
+def _numbers(request: Request, report: Report) -> Response:
+    """The report's numbers as the file that was chosen, or the 304."""
+    _require_done(report)
+    form = chosen_format(request)
+    assert form is not None  # noqa: S101  # callers have asked
+    tag = f"{report.content_hash}.{form.name}"
+    unchanged = not_modified(request, tag)
+    if unchanged is not None:
+        return unchanged
+    record = report.record or {}
+    response: Response = file_response(  # type: ignore[assignment]  # DRF sends any
+        request, ReportFigureSerializer, lambda: record_rows(record)
+    )
+    response["ETag"] = quoted(tag)
+    response["Cache-Control"] = _CACHE
+    response["Content-Disposition"] = f'attachment; filename="{filename(report, form.name)}"'
+    return response
 
 
 def filename(report: Report, form: str) -> str:

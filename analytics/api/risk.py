@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from analytics.api.results.parts import Shape, interval, optional_real, real
+from analytics.api.serializers import FigureSerializer
+from analytics.reporting.flat import estimate_cells
 from analytics.selectors.risk import METRICS, portfolio_risk, stale_after_sessions
 from portfolios.api.base import ApiView
-from portfolios.api.listing import POINT_IN_TIME, point_in_time, read_parameters
+from portfolios.api.exports import chosen_format, file_response
+from portfolios.api.listing import POINT_IN_TIME, point_in_time, read_parameters, text
 from portfolios.selectors.calendars import previous_session
 from portfolios.selectors.clock import market_today
 from portfolios.selectors.portfolios import portfolio_get_for_client
@@ -68,6 +74,21 @@ class RiskMetricShape(Shape):
     make = RiskMakeShape(required=False)
 
 
+class RiskFigureSerializer(FigureSerializer):
+    """A row of the file: a figure with its source and age."""
+
+    confidence_level = serializers.FloatField()
+    period = serializers.CharField()
+    kind = serializers.CharField()
+    as_of = serializers.DateField()
+    known_at = serializers.DateTimeField()
+    method_version = serializers.CharField()
+    source = RiskSourceShape()  # type: ignore[assignment]  # taken by the metaclass
+    age_seconds = serializers.FloatField()
+    age_sessions = serializers.IntegerField()
+    stale = serializers.BooleanField()
+
+
 class PortfolioRiskShape(Shape):
     portfolio = serializers.CharField()
     as_of = serializers.DateField()
@@ -83,7 +104,13 @@ def _names(value: str) -> list[str]:
     return names
 
 
+def _row(metric: Mapping[str, Any]) -> dict[str, Any]:
+    named = {"measure": metric["metric"], "instrument": metric.get("symbol")}
+    return {**metric, **named, **estimate_cells(metric)}
+
+
 class PortfolioRiskView(ApiView):
+    file_row = RiskFigureSerializer
     required_scopes = {"GET": "analyses:read"}
     parameters = {"GET": POINT_IN_TIME}
 
@@ -97,7 +124,7 @@ class PortfolioRiskView(ApiView):
     def get(self, request: Request, portfolio_id: str) -> Response:
         """The latest stored figures of a portfolio, each with its age; nothing is computed. `as_of`
         is the last session, `known_at` now, unless said."""
-        given = read_parameters(request, {**POINT_IN_TIME, "metrics": _names})
+        given = read_parameters(request, {**POINT_IN_TIME, "metrics": _names, "format": text})
         asked = point_in_time(request)
         portfolio = portfolio_get_for_client(self.client, portfolio_id)
         as_of = asked.as_of or previous_session("XNYS", market_today(self.client))
@@ -109,6 +136,11 @@ class PortfolioRiskView(ApiView):
             names=given.get("metrics") or list(METRICS),
             stale_after=limit,
         )
+        if chosen_format(request) is not None:
+            facts = {"portfolio": portfolio.public_id}
+            return file_response(  # type: ignore[return-value]  # DRF sends any
+                request, RiskFigureSerializer, lambda: map(_row, metrics), facts=facts
+            )
         return Response(
             {
                 "portfolio": portfolio.public_id,

@@ -255,16 +255,7 @@ class HedgeComparisonRequestSerializer(_AnalysisRequestSerializer):
     units = UnitsField(child=HedgeComparisonUnitSerializer(), required=False)
 
 
-class RunFigureSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes a row
-    """A run's results as a table: one figure a row."""
-
-    run = serializers.CharField()
-    kind = serializers.CharField()
-    portfolio = serializers.CharField(allow_null=True)
-    as_of = serializers.DateField()
-    known_at = serializers.DateTimeField()
-    method_version = serializers.CharField()
-    unit = serializers.CharField(help_text="The unit's name in the request.")
+class FigureSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes a row
     status = serializers.CharField(help_text="Of the figure where it has one, else of the unit.")
     measure = serializers.CharField(help_text="Dotted path in the result.")
     instrument = serializers.CharField(help_text="Symbol or label of what the figure is about.")
@@ -280,3 +271,30 @@ class RunFigureSerializer(serializers.Serializer):  # type: ignore[type-arg]  # 
     last = serializers.DateField(help_text="Last observation.")
     text = serializers.CharField(help_text="Of what is no number, as a verdict.")
     reason = serializers.CharField(help_text="Why there is no value.")
+
+
+class _OfRunSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes a row
+    run = serializers.CharField()
+    kind = serializers.CharField()
+    portfolio = serializers.CharField(allow_null=True)
+    as_of = serializers.DateField()
+    known_at = serializers.DateTimeField()
+    method_version = serializers.CharField()
+    unit = serializers.CharField(help_text="The unit's name in the request.")
+
+
+class RunFigureSerializer(_OfRunSerializer, FigureSerializer):
+    """A run's results as a table: one figure a row."""
+
+
+class _OfReportSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes a row
+    business_date = serializers.DateField()
+    revision = serializers.IntegerField()
+    synthetic = serializers.BooleanField(help_text="Prices were made by a model.")
+    portfolio = serializers.CharField()
+    portfolio_name = serializers.CharField()
+    kind = serializers.CharField(help_text="Of the analysis.")
+
+
+class ReportFigureSerializer(_OfReportSerializer, FigureSerializer):
+    """A report's numbers as a table: one figure a row."""

@@ -1,35 +1,11 @@
-"""Results as flat tables, one row per figure: a report's record, a unit of a run."""
+"""Results as flat tables, one figure a row: of a unit of a run, of a report."""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from analytics.reporting.figures import numbers, reason
-from portfolios.exports import guarded
-
-COLUMNS = (
-    "business_date",
-    "revision",
-    "portfolio_id",
-    "portfolio",
-    "measure",
-    "status",
-    "figure",
-    "value",
-    "unit",
-    "se",
-    "ci95_low",
-    "ci95_high",
-    "n_obs",
-    "first",
-    "last",
-    "reason",
-    "synthetic",
-)
 _DECIMAL = re.compile(r"-?\d+(?:\.\d+)?")
 #: What stands in the columns of a figure's row, or names it, and is no figure of its own.
 _OF_A_FIGURE = frozenset(
@@ -38,63 +14,19 @@ _OF_A_FIGURE = frozenset(
 _NAMES = ("symbol", "label", "instrument")
 
 
-def csv_of(record: Mapping[str, Any]) -> str:
-    """Every number of the record, CSV after RFC 4180; a measure without a result has one row with
-    the reason."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(COLUMNS)
-    for row in _rows(record):
-        writer.writerow([_written(row.get(name)) for name in COLUMNS])
-    return buffer.getvalue()
-
-
-def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def record_rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every number of a report, as `unit_rows`, with the book and the kind of analysis."""
     for entry in record["portfolios"]:
-        for measure, item in sorted(entry["measures"].items()):
-            head = {
-                "business_date": _Text(record["business_date"]),
-                "revision": record["revision"],
-                "portfolio_id": _Text(entry["id"]),
-                "portfolio": _Text(entry["name"]),
-                "measure": _Text(measure),
-                "status": _Text(item["status"]),
-                "synthetic": _Text(str(bool(record["client"].get("synthetic"))).lower()),
-            }
-            if item.get("result") is None:
-                yield head | {"reason": _Text(reason(item))}
-            for path, number in numbers(item.get("result")):
-                if not isinstance(number["value"], str) or _DECIMAL.fullmatch(number["value"]):
-                    yield head | _figure(path, number)
-
-
-def _figure(path: str, number: Mapping[str, Any]) -> dict[str, Any]:
-    low, high = number.get("ci95") or (None, None)
-    missing = number["value"] is None
-    return {
-        "figure": _Text(path),
-        "value": number["value"],
-        "unit": _Text(number.get("unit", "")),
-        "se": number.get("se"),
-        "ci95_low": low,
-        "ci95_high": high,
-        "n_obs": number.get("n_obs"),
-        "first": _Text(number.get("first") or ""),
-        "last": _Text(number.get("last") or ""),
-        "reason": _Text(str(number.get("reason") or "not available") if missing else ""),
-    }
-
-
-class _Text(str):
-    """A cell that is text, whatever it looks like."""
-
-    __slots__ = ()
-
-
-def _written(value: Any) -> Any:
-    if isinstance(value, _Text):
-        return guarded(value)
-    return "" if value is None else value
+        head = {
+            "business_date": record["business_date"],
+            "revision": record["revision"],
+            "synthetic": bool(record["client"].get("synthetic")),
+            "portfolio": entry["id"],
+            "portfolio_name": entry["name"],
+        }
+        for kind, item in sorted(entry["measures"].items()):
+            for row in unit_rows(item):
+                yield {**head, "kind": kind, **row}
 
 
 def unit_rows(answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -120,7 +52,7 @@ def _leaves(
         keys = {**keys, **_keys(node)}
         is_figure = "value" in node
         if is_figure:
-            yield path, keys, _estimated(node)
+            yield path, keys, estimate_cells(node)
         for name, child in sorted(node.items()):
             names_it = name in (*_NAMES, *keys) and not isinstance(child, list | Mapping)
             if not names_it and not (is_figure and name in _OF_A_FIGURE):
@@ -145,7 +77,8 @@ def _keys(node: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _estimated(node: Mapping[str, Any]) -> dict[str, Any]:
+def estimate_cells(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Value, unit, error, interval and sample of a figure; the reason where it has no value."""
     low, high = node.get("ci95") or (None, None)
     figure = {name: node[name] for name in ("se", "n_obs", "first", "last") if name in node}
     figure |= {"unit_of_measure": node.get("unit"), "ci95_low": low, "ci95_high": high}

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from portfolios.api import examples
 from portfolios.api.base import ApiView, etagged
+from portfolios.api.exports import chosen_format, file_response
 from portfolios.api.listing import (
     POINT_IN_TIME,
     Filter,
@@ -166,17 +167,22 @@ class InstrumentDetailView(ApiView):
 
 
 class LeverageTermsView(ApiView):
+    file_row = LeverageTermsSerializer
     required_scopes = {"GET": "portfolios:read", "POST": "portfolios:write"}
     parameters = {"GET": POINT_IN_TIME}
 
     @extend_schema(operation_id="leverage_terms_list", responses=LeverageTermsListSerializer)
     def get(self, request: Request, instrument: str) -> Response:
         """What the fund promised, from when on."""
-        refuse_unknown(request, self.parameters["GET"])
+        refuse_unknown(request, (*self.parameters["GET"], "format"))
         asked = point_in_time(request)
         found = instrument_get_for_client(self.client, instrument)
         terms = leverage_terms_of(self.client, found, as_of=asked.as_of, known_at=asked.known_at)
-        return Response({"data": [_terms(t) for t in terms], "resolved_from": asked.echo()})
+        rows = [_terms(t) for t in terms]
+        if chosen_format(request) is not None:
+            facts = {"instrument": found.symbol, "resolved_from": asked.echo()}
+            return file_response(request, LeverageTermsSerializer, lambda: rows, facts=facts)  # type: ignore[return-value]  # DRF sends any
+        return Response({"data": rows, "resolved_from": asked.echo()})
 
     @extend_schema(
         operation_id="leverage_terms_create",

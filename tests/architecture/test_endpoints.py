@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,10 +11,12 @@ from django.test import Client as Browser
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from portfolios.api.base import ApiView
+from portfolios.exports import FORMATS
 from portfolios.models import ApiKey, Client
 from portfolios.services.access_tokens import access_token_create
 from portfolios.services.api_keys import SCOPES, api_key_create
 from portfolios.tenancy import operator_scope
+from tests.result_shapes import document
 
 pytestmark = pytest.mark.django_db
 
@@ -101,6 +104,40 @@ def test_without_the_scope_the_answer_is_403(path: str, tenant: Client) -> None:
 
 
 LISTS = {path: view for path, view in PRIVATE.items() if hasattr(view, "listing")}
+#: Answers with a list or with figures that are there as JSON alone, and why.
+JSON_ALONE = {
+    "v1/instruments/<str:instrument>": "one object; its terms are a list of their own",
+    "v1/webhook-endpoints/<str:endpoint_id>/deliveries/<str:delivery_id>": "one object, its log",
+    "v1/runs/<str:run_id>/replay": "whether two results are the same, no figures of its own",
+}
+
+
+def test_every_list_and_every_result_is_there_in_all_forms() -> None:
+    """Whatever answers with rows or with results, by its schema, has them as files too."""
+    described = document()["paths"]
+    lacking, forms = set(), {form.media_type for form in FORMATS}
+    for path, view in PRIVATE.items():
+        operation = described["/" + re.sub(r"<str:(\w+)>", r"{\1}", path)].get("get")
+        if operation is None:
+            continue
+        content = operation["responses"]["200"]["content"]
+        if forms <= set(content):
+            assert view.exported_row() is not None
+        elif "application/json" in content and _holds_rows(content["application/json"]["schema"]):
+            lacking.add(path)
+    assert lacking == set(JSON_ALONE)
+
+
+def _holds_rows(schema: dict[str, Any]) -> bool:
+    """Whether an answer has a list of objects, or results."""
+    if "$ref" in schema:
+        schema = document()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    if any(key in schema for key in ("oneOf", "anyOf")):
+        return any(map(_holds_rows, schema.get("oneOf") or schema["anyOf"]))
+    members = schema.get("properties", {})
+    return bool({"result", "units"} & set(members)) or any(
+        member.get("type") == "array" and "$ref" in member["items"] for member in members.values()
+    )
 
 
 @pytest.mark.parametrize("path", LISTS)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from analytics.models import Report, ReportItem, Run
 from analytics.selectors.risk import METRICS
@@ -165,3 +169,24 @@ def test_the_policy_says_from_when_on_a_figure_is_stale(
         portfolio.save()
     found = risk(caller, portfolio, "&metrics=drawdown")
     assert (found["stale_after_sessions"], found["metrics"][0]["stale"]) == (5, False)
+
+
+def test_the_figures_are_there_as_a_file(caller: Caller, portfolio: Portfolio, work: Work) -> None:
+    made = run(caller, work, "semiconductor-beta", {"portfolio": portfolio.public_id})
+    address = f"/v1/portfolios/{portfolio.public_id}/risk?as_of={LAST}"
+    answer = caller.get(f"{address}&format=parquet")
+    rows = pq.read_table(pa.BufferReader(answer.content)).to_pylist()
+
+    told = caller.get(address).body["metrics"]
+    assert [row["measure"] for row in rows] == [metric["metric"] for metric in told]
+    by_name = {row["measure"]: row for row in rows}
+    result = made["units"]["main"]["result"]
+    assert by_name["beta_nav"]["value"] == result["beta_nav"]["value"]
+    assert [by_name["beta_nav"][f"ci95_{end}"] for end in ("low", "high")] == (
+        result["beta_nav"]["ci95"]
+    )
+    assert by_name["nav"]["value_decimal"] == Decimal(result["nav"]["value"])
+    assert by_name["nav"]["source_run"] == made["id"]
+    missing = by_name["hedge_coverage"]
+    assert (missing["value"], missing["status"]) == (None, "not_stored")
+    assert missing["reason"]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from analytics.models import Report
@@ -88,6 +93,50 @@ def test_report_comes_as_a_document(
     assert answer.content.startswith(begins)
     assert f"risk-report-2026-11-20-r1.{form}" in answer.headers["Content-Disposition"]
     assert caller.get(path, If_None_Match=answer.headers["ETag"]).status == 304
+
+
+def test_numbers_are_there_in_every_form_of_file(caller: Caller, report: Report) -> None:
+    path = f"/v1/reports/{report.public_id}"
+    tables = {
+        "parquet": pq.read_table(pa.BufferReader(caller.get(f"{path}?format=parquet").content)),
+        "arrow": pa.ipc.open_stream(caller.get(f"{path}?format=arrow").content).read_all(),
+    }
+    assert tables["parquet"].to_pylist() == tables["arrow"].to_pylist()
+    rows = tables["parquet"].to_pylist()
+    [nav] = [row for row in rows if row["measure"] == "nav"]
+    assert (nav["value_decimal"], nav["unit_of_measure"]) == (Decimal("12500000.00"), "USD")
+    [beta] = [row for row in rows if row["measure"] == "beta_nav"]
+    told = beta_item()["result"]["beta_nav"]
+    assert (beta["value"], beta["se"]) == (told["value"], told["se"])
+    assert {row["business_date"] for row in rows} == {DAY}
+
+    lines = list(csv.DictReader(io.StringIO(caller.get(f"{path}?format=csv").content.decode())))
+    assert [line["measure"] for line in lines] == [row["measure"] or "" for row in rows]
+    sheet = caller.get(f"{path}?format=xlsx")
+    assert sheet.content.startswith(b"PK")
+    assert "risk-report-2026-11-20-r1.xlsx" in sheet.headers["Content-Disposition"]
+    again = caller.get(f"{path}?format=xlsx", If_None_Match=sheet.headers["ETag"])
+    assert again.status == 304
+
+
+def test_the_address_of_the_csv_is_the_csv(caller: Caller, report: Report) -> None:
+    path = f"/v1/reports/{report.public_id}"
+    assert caller.get(f"{path}.csv").content == caller.get(f"{path}?format=csv").content
+
+
+def test_a_name_that_looks_like_a_formula_is_text(caller: Caller, queued: Report) -> None:
+    with operator_scope():
+        Portfolio.objects.update(name="=cmd|' /C calc'!A0")
+    assert report_produce(queued.pk, measured)
+    text = caller.get(f"/v1/reports/{queued.public_id}.csv").content.decode()
+    names = {line["portfolio_name"] for line in csv.DictReader(io.StringIO(text))}
+    assert names == {"'=cmd|' /C calc'!A0"}
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "arrow", "xlsx"])
+def test_unfinished_report_has_no_file_yet(caller: Caller, queued: Report, form: str) -> None:
+    answer = caller.get(f"/v1/reports/{queued.public_id}?format={form}")
+    assert (answer.status, answer.code) == (409, "run-not-finished")
 
 
 def test_page_may_run_and_fetch_nothing(caller: Caller, report: Report) -> None:

@@ -126,6 +126,9 @@ def test_terms_of_a_shared_fund_are_the_operators(caller: Caller, market: Market
     later = {**terms, "valid_from": "2024-01-02", "multiple": "-2"}
     assert caller.post("/v1/instruments/BEAR3/leverage-terms", later).status == 201
     data = caller.get("/v1/instruments/BEAR3/leverage-terms").body["data"]
+    lines = caller.get("/v1/instruments/BEAR3/leverage-terms?format=csv").content.splitlines()
+    assert len(lines) == 1 + len(data)
+    assert all(b"BEAR3" in line for line in lines[1:])
     assert [t["valid_from"] for t in data] == ["2021-08-25", "2024-01-02"]
     assert caller.post("/v1/instruments/BEAR3/leverage-terms", later).code == "conflict"
 
