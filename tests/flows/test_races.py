@@ -88,10 +88,10 @@ def test_each_key_has_one_effect_while_the_web_server_is_killed(
 ) -> None:
     def post(number: int) -> tuple[int, Answer]:
         name = f"keyed-{number}"
-        send = lambda: stranger.post(  # noqa: E731
-            "/v1/portfolios", {"name": name, "external_id": None}, Idempotency_Key=name
+        body = {"name": name, "external_id": None}
+        return number, persistent(
+            lambda: stranger.post("/v1/portfolios", body, Idempotency_Key=name)
         )
-        return number, persistent(send)
 
     answers: dict[int, set[bytes]] = defaultdict(set)
     with ThreadPoolExecutor(POSTS) as pool:

@@ -16,8 +16,9 @@ from tests.callers import Caller, caller_create
 @pytest.fixture
 def unscoped(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The first wall down: selectors that forgot the client."""
-    everything = lambda client: Portfolio.objects.all()  # noqa: E731
-    monkeypatch.setattr(selectors, "portfolio_list_for_client", everything)
+    monkeypatch.setattr(
+        selectors, "portfolio_list_for_client", lambda client: Portfolio.objects.all()
+    )
     statements.forget()
     yield
     statements.forget()
