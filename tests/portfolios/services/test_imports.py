@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Sequence
 
 import pytest
@@ -101,3 +102,17 @@ def test_another_client_sees_neither_the_import_nor_its_prices(client_: Client) 
     with client_scope(other.id):
         assert not Import.objects.exists()
         assert not Price.objects.exists()
+
+
+def test_a_large_upload_is_kept_in_little_more_than_its_size(client_: Client) -> None:
+    content = bytes(range(256)) * 20_000
+    with client_scope(client_.id):
+        tracemalloc.start()
+        try:
+            imported, _ = import_accept(client=client_, content=content, filename="SOXX.csv")
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        imported.refresh_from_db()
+        assert bytes(imported.content or b"") == content
+    assert peak < 1.5 * len(content)
