@@ -27,6 +27,7 @@ is over (`Prefer: wait`). Errors are raised, never returned: `portfolios.errors`
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -87,10 +88,8 @@ class ApiView(APIView):
         return cls.file_row or getattr(getattr(cls, "listing", None), "row", None)
 
     def get_renderers(self) -> list[Any]:
-        renderers: list[Any] = super().get_renderers()
-        if self.request.method in ("GET", "HEAD") and self.exported_row() is not None:
-            renderers += [renderer() for renderer in FILE_RENDERERS]
-        return renderers
+        reads = self.request.method in ("GET", "HEAD") and self.exported_row() is not None
+        return _renderers((*self.renderer_classes, *(FILE_RENDERERS if reads else ())))
 
     @property
     def client(self) -> Client:
@@ -280,6 +279,12 @@ class ApiView(APIView):
     def _kept(self, body: bytes) -> bytes:
         """How an answer is written down to be repeated."""
         return seal(body).encode() if self.answers_secret else body
+
+
+@functools.cache
+def _renderers(classes: tuple[type[Any], ...]) -> list[Any]:
+    """One of each for all requests: they keep nothing."""
+    return [one() for one in classes]
 
 
 def _rendered(request: Request, response: Response) -> bytes | None:
