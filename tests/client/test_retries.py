@@ -17,6 +17,7 @@ class Moody(http.server.BaseHTTPRequestHandler):
 
     script: list[Any] = []
     seen: list[tuple[str, str | None]] = []
+    retry_after = "0"
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -31,7 +32,7 @@ class Moody(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         if status in (409, 429):
-            self.send_header("Retry-After", "0")
+            self.send_header("Retry-After", self.retry_after)
         self.end_headers()
         self.wfile.write(body)
 
@@ -114,3 +115,25 @@ def test_one_way_to_say_who_is_calling() -> None:
 def test_a_private_key_is_one() -> None:
     with pytest.raises(ValueError, match="P-256, Ed25519 or RSA"):
         PrivateKey("nothing", "kid")
+
+
+def test_what_is_sent_again_waits_as_long_as_it_was_told(
+    moody: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("riskapi_client.transport.time.sleep", waited.append)
+    monkeypatch.setattr(Moody, "retry_after", "7")
+    Moody.script = [(429, "quota-exceeded"), (201, "")]
+    with RiskApi(moody, key="k") as risk:
+        assert risk.post("/v1/portfolios", {"name": "x"})["id"] == "pf_1"
+    assert waited == [7.0]
+
+
+def test_who_is_told_to_wait_longer_than_its_patience_is_told_so_at_once(
+    moody: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Moody, "retry_after", "600")
+    Moody.script = [(429, "quota-exceeded")]
+    with RiskApi(moody, key="k") as risk, pytest.raises(ApiError, match="quota-exceeded"):
+        risk.post("/v1/portfolios", {"name": "x"})
+    assert len(Moody.seen) == 1

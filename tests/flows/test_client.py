@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -125,8 +126,8 @@ def test_a_file_is_sent_and_taken(risk: RiskApi, tmp_path: Path) -> None:
     file = tmp_path / "FILED.csv"
     file.write_text("date,close\n2026-11-19,10.50\n2026-11-20,10.90\n")
     sent = risk.upload(file, kind="prices", instrument="FILED")
-    while (imported := risk.get(f"/v1/imports/{sent['id']}"))["status"] not in ("done", "refused"):
-        pass
+    imported = risk.wait_for_import(sent["id"])
+    assert imported["status"] == "done"
     assert imported["rows"]["accepted"] == 2
     lines = risk.download("/v1/prices", instrument="FILED").decode().splitlines()
     assert len(lines) == 3
@@ -138,3 +139,24 @@ def test_a_run_that_is_not_over_says_so(risk: RiskApi, book: dict[str, Any]) -> 
         with pytest.raises(RunNotOver):
             run.figure("beta_nav")
     assert run.wait().status == "succeeded"
+
+
+def test_positions_are_set_whole_and_a_change_names_what_was_read(risk: RiskApi) -> None:
+    made = risk.post("/v1/portfolios", {"name": "held"})
+    day = date(2026, 11, 20)
+    held = [{"instrument": "CHIPA", "quantity": Decimal("12.50")}]
+
+    first = risk.set_positions(made["id"], day, held, source="desk")
+    again = risk.set_positions(made["id"], day, held, source="desk")
+    other = risk.set_positions(made["id"], day, [{"instrument": "CHIPB", "quantity": "1"}])
+
+    assert Decimal(first["positions"][0]["quantity"]) == Decimal("12.5")
+    assert (first["source"], first["as_of"]) == ("desk", "2026-11-20")
+    assert (again["unchanged"], again["id"]) == (True, first["id"])
+    kept = risk.get(f"/v1/portfolios/{made['id']}/positions", as_of=day)
+    assert kept["id"] == other["id"] != first["id"]
+    assert [row["instrument"]["symbol"] for row in kept["positions"]] == ["CHIPB"]
+
+    body, etag = risk.get_version(f"/v1/portfolios/{made['id']}")
+    assert risk.patch(f"/v1/portfolios/{made['id']}", {"name": "x"}, if_match=etag)["name"] == "x"
+    assert body["name"] == "held"
