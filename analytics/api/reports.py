@@ -15,7 +15,7 @@ from analytics.models import Report
 from analytics.reporting.flat import record_rows
 from analytics.selectors.reports import report_get_for_client, report_list_for_client
 from analytics.services.reports import report_rerun
-from portfolios.api.base import ApiView, etagged
+from portfolios.api.base import IMMUTABLE, ApiView, etagged
 from portfolios.api.exports import FILE_RENDERERS, chosen_format, file_response
 from portfolios.api.listing import (
     Filter,
@@ -62,8 +62,6 @@ _REPORT = JsonRow(
     links=nested(**{form: _link(form) for form in ("html", "pdf", "csv")}),
 )
 _CSV = FILE_RENDERERS[[form.name for form in FORMATS].index("csv")]
-#: A report is never edited, so what was read once stays right.
-_CACHE = "private, max-age=31536000, immutable"
 
 
 class ReportSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
@@ -120,7 +118,7 @@ class ReportDetailView(ApiView):
         if report.state != Report.State.DONE:
             return Response(body, headers={"Retry-After": "1"})
         response = not_modified(request, report.content_hash) or etagged(body, report.content_hash)
-        response["Cache-Control"] = _CACHE
+        response["Cache-Control"] = IMMUTABLE
         return response
 
 
@@ -174,7 +172,7 @@ class _DocumentView(ApiView):
             content_type=content_type,
             headers={
                 "ETag": quoted(f"{report.content_hash}.{form}"),
-                "Cache-Control": _CACHE,
+                "Cache-Control": IMMUTABLE,
                 "Content-Disposition": f'{shown}; filename="{filename(report, form)}"',
             },
         )
@@ -240,7 +238,7 @@ def _numbers(request: Request, report: Report) -> Response:
         request, ReportFigureSerializer, lambda: record_rows(record)
     )
     response["ETag"] = quoted(tag)
-    response["Cache-Control"] = _CACHE
+    response["Cache-Control"] = IMMUTABLE
     response["Content-Disposition"] = f'attachment; filename="{filename(report, form.name)}"'
     return response
 

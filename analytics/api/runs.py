@@ -31,7 +31,7 @@ from analytics.selectors.runs import (
     unit_result_seen,
 )
 from analytics.services.runs import run_cancel, run_wait
-from portfolios.api.base import ApiView, etagged
+from portfolios.api.base import IMMUTABLE, ApiView, etagged
 from portfolios.api.exports import chosen_format, file_response
 from portfolios.api.listing import (
     Filter,
@@ -185,7 +185,7 @@ class RunDetailView(ApiView):
 class RunUnitView(ApiView):
     file_row = RunFigureSerializer
     required_scopes = {"GET": "analyses:read"}
-    sends = {"GET": ("ETag",)}
+    sends = {"GET": ("ETag", "Cache-Control")}
     refusals = {"GET": (409, 410)}
     #: One look, which the credential's own statement takes along.
     opens_scope = False
@@ -202,9 +202,11 @@ class RunUnitView(ApiView):
             with client_scope(self.client.pk):
                 return _figures(request, run_get_for_client(self.client, run_id), name)
         if unit.body is not None and unit.content_hash is not None:
-            return not_modified(request, unit.content_hash) or etagged(
+            answer = not_modified(request, unit.content_hash) or etagged(
                 unit.body.encode(), unit.content_hash
             )
+            answer["Cache-Control"] = IMMUTABLE
+            return answer
         if unit.state == Unit.State.CANCELED:
             raise Conflict("The run was canceled before this unit.", code="run-canceled")
         raise Conflict("The unit has no result yet.", code="run-not-finished")

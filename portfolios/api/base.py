@@ -52,11 +52,14 @@ from portfolios.errors import InvalidRequest
 from portfolios.models import ApiKey, Client
 from portfolios.selectors.clock import SANDBOX_NOW_TEXT
 from portfolios.services.idempotency import idempotency_replay, idempotency_store, is_valid_key
+from portfolios.services.quotas import quota_return
 from portfolios.tenancy import Look, client_scope
 from portfolios.webhooks.signing import seal, unseal
 
 KEYED_METHODS = ("POST", "PATCH")
 REPLAYED = "Idempotency-Replayed"
+#: Of what is never edited: what was read once stays right, for the one who may read it.
+IMMUTABLE = "private, max-age=31536000, immutable"
 STORED_HEADERS = ("Location", "ETag", "Retry-After")
 BODY_METHODS = ("POST", "PUT", "PATCH")
 
@@ -158,6 +161,8 @@ class ApiView(APIView):
             return
         if quota.client.is_sandbox:
             response["Sandbox-Now"] = SANDBOX_NOW_TEXT
+        if response.status_code == 304 and request.headers["If-None-Match"].strip() != "*":
+            quota = quota_return(quota)  # what the caller has already is free
         for name, value in quota_fields(quota).items():
             response[name] = value
 
@@ -222,6 +227,8 @@ class ApiView(APIView):
         client = self.key.client if request.auth else None
         known_at = point_in_time(request).known_at if shape.expand else None
         response.data = shape.applied(response.data, client, known_at)
+        if shape.expand:
+            del response["Cache-Control"]  # the objects in it may change
         if "ETag" not in response:
             return response
         response.data = _rendered(request, response) or b""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import psycopg
@@ -83,10 +83,10 @@ def request_quota(
     return RequestQuota(client, limited, limited[-1] if violated else None)
 
 
-def quota_return(quota: RequestQuota) -> None:
-    """Give back what a request has taken that turned out not to be its client's."""
+def quota_return(quota: RequestQuota) -> RequestQuota:
+    """Give back what a request has taken: it turned out to be free."""
     if not quota.uses or quota.violated is not None:
-        return
+        return quota
     policies = [use.policy for use in quota.uses]
     windows = [use.started_at for use in quota.uses]
     try:
@@ -96,7 +96,8 @@ def quota_return(quota: RequestQuota) -> None:
                 [quota.client.pk, policies, windows],
             )
     except (DatabaseError, InterfaceError, psycopg.OperationalError):
-        return  # the refusal is made; that it was counted must not spoil it
+        return quota  # the answer is made; that it was counted must not spoil it
+    return replace(quota, uses=tuple(replace(use, used=use.used - 1) for use in quota.uses))
 
 
 def quota_state(client: Client, now: datetime) -> list[PolicyUse]:

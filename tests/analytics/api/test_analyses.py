@@ -109,6 +109,7 @@ def test_forced_run_makes_the_same_hash(caller: Caller, portfolio: Portfolio, wo
 def test_unit_is_served_as_stored(caller: Caller, portfolio: Portfolio, work: Work) -> None:
     body = run(caller, work, BETA, {"portfolio": portfolio.public_id})
     answer = caller.get(f"/v1/runs/{body['id']}/units/main")
+    assert answer.headers["Cache-Control"] == "private, max-age=31536000, immutable"
     with operator_scope():
         stored = Result.objects.get()
     assert answer.content == stored.body.encode()
