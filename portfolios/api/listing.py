@@ -10,7 +10,6 @@ repeated; it is signed, and holds for the same list, filters and order.
 from __future__ import annotations
 
 import difflib
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -18,7 +17,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import orjson
-from django.core import signing
 from django.db import connection
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import inline_serializer
@@ -26,6 +24,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portfolios.api.cursors import fingerprint_of, opened, sealed
 from portfolios.api.exports import (
     RowSerializer,
     chosen_format,
@@ -36,7 +35,7 @@ from portfolios.api.fields import plain_date, rfc3339
 from portfolios.api.limits import STATEMENT_TIMEOUT
 from portfolios.api.statements import Order, Rows, Statement, Statements
 from portfolios.errors import InvalidRequest
-from portfolios.models import ApiKey, Client
+from portfolios.models import Client
 from portfolios.selectors.json_rows import JsonRow
 from portfolios.tenancy import client_queries, queries
 
@@ -44,10 +43,7 @@ MAX_LIMIT = 1_000
 DEFAULT_LIMIT = 100
 MAX_VALUES = 100
 _FETCHED = 2_000
-_SALT = "riskapi.cursor"
 _PAGING = ("limit", "cursor", "count", "sort")
-#: What may differ from page to page.
-_ON_ANY_PAGE = ("cursor", "limit", "count", "fields", "omit", "expand", "format")
 #: How far the clocks of two servers may differ.
 _CLOCKS_APART = timedelta(minutes=1)
 _SUFFIXES = ("gte", "lte", "gt", "lt")
@@ -221,8 +217,17 @@ def point_in_time(request: Request) -> PointInTime:
             "known_at lies in the future.", code="bad-known-at", errors=[{"pointer": "?known_at"}]
         )
     if known_at is None and (cursor := request.query_params.get("cursor")):
-        known_at = _open(cursor, _fingerprint(request))[2]
+        known_at = opened(cursor, fingerprint_of(request))[2]
     return PointInTime(read_one(request, "as_of", calendar_date), known_at, now)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the answer says beside its rows, found by a statement that goes with theirs."""
+
+    statement: Statement
+    told: Callable[[list[tuple[Any, ...]]], Mapping[str, Any]]
+    """Raises where there is nothing to list."""
 
 
 def list_response(
@@ -232,6 +237,7 @@ def list_response(
     asked: PointInTime | None = None,
     given: Mapping[str, Any] | None = None,
     shown: Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
+    about: About | None = None,
     **echo: Any,
 ) -> Response:
     """A file of all rows where one was asked for, else one page of them.
@@ -255,16 +261,25 @@ def list_response(
     if shown is None and listing.body.has_documents:
         shown = _as_read
     if chosen_format(request) is not None:
+        if about is not None:
+            [found] = queries([about.statement])
+            echo |= about.told(found)
         if asked is not None:
             echo["resolved_from"] = asked.echo()
         return _as_file(request, listing, statements, shown or _as_read, echo)  # type: ignore[return-value]  # DRF sends any
     limit = _limit(parameters.get("limit"))
     counts = read_one(request, "count", boolean)
-    fingerprint = _fingerprint(request)
+    fingerprint = fingerprint_of(request)
     cursor = parameters.get("cursor")
-    after = _open(cursor, fingerprint)[:2] if cursor else None
-    looks = [statements.page(limit + 1, after), *([statements.count()] if counts else ())]
-    now, [page, *counted] = _looked(view, client, looks)
+    after = opened(cursor, fingerprint)[:2] if cursor else None
+    looks = [statements.page(limit + 1, after)]
+    if counts:
+        looks.append(statements.count())
+    if about is not None:
+        looks.append(about.statement)
+    now, [page, *more] = _looked(view, client, looks)
+    if about is not None:
+        echo |= about.told(more[-1])
     if asked is not None:
         asked = replace(asked, now=now)
         echo["resolved_from"] = asked.echo()
@@ -274,8 +289,7 @@ def list_response(
     if has_more:
         page.pop()
         known_at = asked.echo()["known_at"].isoformat() if asked else ""
-        content = [fingerprint, *page[-1][1:], known_at]
-        next_cursor = signing.dumps(content, salt=_SALT, compress=False)
+        next_cursor = sealed(fingerprint, page[-1][1:], known_at)
         query = [(k, v) for k, v in parameters.items() if k != "cursor"]
         next_url = f"{request.path}?{urlencode([*query, ('cursor', next_cursor)])}"
         headers["Link"] = f'<{next_url}>; rel="next"'
@@ -288,7 +302,7 @@ def list_response(
             "has_more": has_more,
             "next_cursor": next_cursor,
             "next_url": next_url,
-            **({"count": counted[0][0][0]} if counts else {}),
+            **({"count": more[0][0][0]} if counts else {}),
             **echo,
         },
         headers=headers,
@@ -374,24 +388,6 @@ def _limit(given: str | None) -> int:
     ):
         raise bad_parameter("limit", given[:100], f"A whole number from 1 to {MAX_LIMIT}.")
     return int(given)
-
-
-def _fingerprint(request: Request) -> str:
-    """What a cursor belongs to: the client, the list, its filters and its order."""
-    rest = sorted((k, v) for k, v in request.query_params.items() if k not in _ON_ANY_PAGE)
-    owner = request.auth.client_id.hex if isinstance(request.auth, ApiKey) else ""
-    return hashlib.sha256(repr((owner, request.path.rstrip("/"), rest)).encode()).hexdigest()[:16]
-
-
-def _open(cursor: str, fingerprint: str) -> tuple[str, str, datetime | None]:
-    """The key of the last row seen, and what was known when the first page was made."""
-    try:
-        found, value, key, known_at = signing.loads(cursor[:2_000], salt=_SALT)
-    except (signing.BadSignature, ValueError, TypeError):
-        found = value = key = known_at = None
-    if found != fingerprint:
-        raise InvalidRequest("The cursor is not one of this list.", code="bad-cursor")
-    return value, key, datetime.fromisoformat(known_at) if known_at else None
 
 
 def _now(request: Request) -> datetime:

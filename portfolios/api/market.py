@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Context, Decimal
@@ -15,8 +16,10 @@ from rest_framework.response import Response
 
 from portfolios.api import examples
 from portfolios.api.base import ApiView
+from portfolios.api.limits import STATEMENT_TIMEOUT
 from portfolios.api.listing import (
     POINT_IN_TIME,
+    About,
     Filter,
     Listing,
     PointInTime,
@@ -43,10 +46,17 @@ from portfolios.api.serializers import (
     ResolvedFromSerializer,
 )
 from portfolios.errors import InvalidRequest, NotFound
+from portfolios.identifiers import parse_public_id
 from portfolios.models import Client, CorporateAction, FxRate, Instrument, Price
 from portfolios.selectors.calendars import CALENDARS, sessions_between
 from portfolios.selectors.clock import market_today
-from portfolios.selectors.instruments import instrument_resolve
+from portfolios.selectors.instruments import (
+    instrument_named,
+    instrument_resolve,
+    instrument_statement,
+    instruments_found,
+    unknown_instruments,
+)
 from portfolios.selectors.json_rows import (
     JsonRow,
     exact,
@@ -67,6 +77,7 @@ from portfolios.selectors.market import (
 )
 from portfolios.services.facts import Appended
 from portfolios.services.prices import corporate_actions_add, fx_rates_add, prices_add
+from portfolios.tenancy import client_scope
 
 _FIFTEEN_DIGITS = Context(prec=15)
 _LONGEST_CALENDAR = timedelta(days=366 * 40)
@@ -111,9 +122,10 @@ Shown = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def _prices(
-    client: Client, *, instrument: int, known_at: datetime | None, as_of: date | None
+    client: Client, *, instrument: str | uuid.UUID, known_at: datetime | None, as_of: date | None
 ) -> QuerySet[Price]:
-    rows = price_list_for_client(client, Instrument(pk=instrument), known_at=known_at)
+    named = instrument_named(client, instrument).values("pk")
+    rows = price_list_for_client(client, named, known_at=known_at)
     return rows if as_of is None else rows.filter(session__lte=as_of)
 
 
@@ -134,6 +146,7 @@ def _corporate_actions(
 class PriceListView(ApiView):
     required_scopes = {"GET": "prices:read", "POST": "prices:write"}
     max_json_nodes = 20_000
+    looks_once = True
     listing = Listing(
         _prices,
         _PRICE,
@@ -166,18 +179,40 @@ class PriceListView(ApiView):
         refuse_unknown(request, self.listing.parameters())
         asked = point_in_time(request)
         adjusted = read_one(request, "adjusted", self.listing.extra["adjusted"]) or "none"
-        instrument = _instrument_asked(request, self.client, required=True)
-        assert instrument is not None  # noqa: S101  # required
+        name = read_one(request, "instrument", text)
+        if name is None:
+            raise InvalidRequest("Say which: ?instrument=SYMBOL.", code="bad-parameter")
+        if adjusted == "none":
+            return self._listed(request, asked, name)
+        with client_scope(self.client.pk, statement_timeout=STATEMENT_TIMEOUT) as self.now:
+            return self._listed(request, asked, name, adjusted)
+
+    def _listed(
+        self, request: Request, asked: PointInTime, name: str, adjusted: str = "none"
+    ) -> Response:
+        def told(rows: list[tuple[Any, ...]]) -> dict[str, Any]:
+            instrument = instruments_found([name], rows).get(name)
+            if instrument is None:
+                with client_scope(self.client.pk):
+                    raise unknown_instruments(self.client, [name], pointers={name: ["?instrument"]})
+            return {
+                "instrument": {"id": instrument.public_id, "symbol": instrument.symbol},
+                "currency": instrument.currency,
+                "synthetic": instrument.is_synthetic,
+                "adjusted": adjusted,
+            }
+
+        shown = None
+        if adjusted != "none":
+            found = _instrument(self.client, name)
+            shown = _adjusted(self.client, found, adjusted, asked)
         return list_response(
             request,
             self.listing,
             asked=asked,
-            given={"instrument": instrument.pk},
-            shown=_adjusted(self.client, instrument, adjusted, asked),
-            instrument={"id": instrument.public_id, "symbol": instrument.symbol},
-            currency=instrument.currency,
-            synthetic=instrument.is_synthetic,
-            adjusted=adjusted,
+            given={"instrument": parse_public_id(Instrument.ID_PREFIX, name) or name},
+            shown=shown,
+            about=About(instrument_statement(self.client, [name]), told),
         )
 
     @extend_schema(
@@ -248,8 +283,8 @@ class CorporateActionListView(ApiView):
         """Splits with their exact ratios, and distributions per share as traded."""
         refuse_unknown(request, self.listing.parameters())
         asked = point_in_time(request)
-        instrument = _instrument_asked(request, self.client)
-        given = {"instrument": instrument and instrument.pk}
+        name = read_one(request, "instrument", text)
+        given = {"instrument": None if name is None else _instrument(self.client, name).pk}
         return list_response(request, self.listing, asked=asked, given=given)
 
     @extend_schema(
@@ -285,14 +320,7 @@ class CalendarView(ApiView):
         return Response({"calendar": calendar, "sessions": sessions_between(calendar, first, last)})
 
 
-def _instrument_asked(
-    request: Request, client: Client, *, required: bool = False
-) -> Instrument | None:
-    name = read_one(request, "instrument", text)
-    if name is None:
-        if required:
-            raise InvalidRequest("Say which: ?instrument=SYMBOL.", code="bad-parameter")
-        return None
+def _instrument(client: Client, name: str) -> Instrument:
     return instrument_resolve(client, [name], pointers={name: ["?instrument"]})[name]
 
 
@@ -318,10 +346,8 @@ def _added(
     )
 
 
-def _adjusted(
-    client: Client, instrument: Instrument, adjusted: str, asked: PointInTime
-) -> Shown | None:
-    """What a row becomes; None: it stays as traded."""
+def _adjusted(client: Client, instrument: Instrument, adjusted: str, asked: PointInTime) -> Shown:
+    """What a row becomes."""
     if adjusted == "split":
         found = splits_of(client, [instrument], known_at=asked.known_at)
         splits = [
@@ -336,19 +362,17 @@ def _adjusted(
             return {**row, **bar, "volume": scaled(_decimal(row["volume"]), 1 / factor)}
 
         return in_todays_shares
-    if adjusted == "total_return":
-        last = last_total_return(client, instrument, as_of=asked.as_of, known_at=asked.known_at)
+    last = last_total_return(client, instrument, as_of=asked.as_of, known_at=asked.known_at)
 
-        def as_total_return(row: dict[str, Any]) -> dict[str, Any]:
-            level = row["total_return_index"]
-            close = None
-            if last is not None and level is not None:
-                scale = _FIFTEEN_DIGITS.create_decimal_from_float(level / last[1])
-                close = _FIFTEEN_DIGITS.multiply(last[0], Decimal(scale))
-            return {**row, **dict.fromkeys(_BAR), "close": close}
+    def as_total_return(row: dict[str, Any]) -> dict[str, Any]:
+        level = row["total_return_index"]
+        close = None
+        if last is not None and level is not None:
+            scale = _FIFTEEN_DIGITS.create_decimal_from_float(level / last[1])
+            close = _FIFTEEN_DIGITS.multiply(last[0], Decimal(scale))
+        return {**row, **dict.fromkeys(_BAR), "close": close}
 
-        return as_total_return
-    return None
+    return as_total_return
 
 
 def _decimal(text: str | None) -> Decimal | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from portfolios.errors import InvalidRequest, NotFound
 from portfolios.identifiers import parse_public_id
@@ -50,11 +51,23 @@ def instrument_find(client: Client, names: Iterable[str]) -> dict[str, Instrumen
     wanted = set(names)
     if not wanted:
         return {}
-    uids = {uid: name for name in wanted if (uid := parse_public_id(Instrument.ID_PREFIX, name))}
     with connection.cursor() as cursor:
-        symbols = list(wanted - set(uids.values()))
-        cursor.execute(_FIND, [client.pk, client.is_sandbox, symbols, list(uids)])
-        rows = cursor.fetchall()
+        cursor.execute(*instrument_statement(client, wanted))
+        return instruments_found(wanted, cursor.fetchall())
+
+
+def instrument_statement(client: Client, names: Collection[str]) -> tuple[str, list[Any]]:
+    """What finds the instruments known by these symbols or public ids."""
+    uids = {uid: name for name in names if (uid := parse_public_id(Instrument.ID_PREFIX, name))}
+    symbols = list(set(names) - set(uids.values()))
+    return _FIND, [client.pk, client.is_sandbox, symbols, list(uids)]
+
+
+def instruments_found(
+    wanted: Collection[str], rows: Iterable[tuple[Any, ...]]
+) -> dict[str, Instrument]:
+    """By name, the rows of `instrument_statement`."""
+    uids = {uid: name for name in wanted if (uid := parse_public_id(Instrument.ID_PREFIX, name))}
     found: dict[str, Instrument] = {}
     for instrument in (instance(Instrument, row) for row in rows):
         if instrument.symbol in wanted:
@@ -70,6 +83,13 @@ _FIND = (
     " WHERE (i.client_id = %s OR (i.client_id IS NULL AND NOT %s))"
     " AND (i.symbol = ANY(%s) OR i.uid = ANY(%s::uuid[])) ORDER BY i.client_id NULLS FIRST"
 )
+
+
+def instrument_named(client: Client, name: str | uuid.UUID) -> QuerySet[Instrument]:
+    """The one that `instrument_find` finds by a symbol or by the id inside of a public id."""
+    by = Q(uid=name) if isinstance(name, uuid.UUID) else Q(symbol=name)
+    rows = Instrument.objects.filter(seen_by(client)).filter(by)
+    return rows.order_by(F("client").asc(nulls_last=True))[:1]
 
 
 def instrument_resolve(

@@ -30,9 +30,12 @@ def overlaid(
 
 
 def price_list_for_client(
-    client: Client, instrument: Instrument, *, known_at: datetime | None = None
+    client: Client,
+    instrument: Instrument | QuerySet[Instrument, Any],
+    *,
+    known_at: datetime | None = None,
 ) -> QuerySet[Price]:
-    """One row per session."""
+    """One row per session of one instrument, or of the one that a query finds."""
     return overlaid(Price, client, ("instrument_id", "session"), known_at).filter(
         instrument=instrument
     )

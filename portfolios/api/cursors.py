@@ -1,0 +1,40 @@
+"""Cursors: where a page ended, signed, and bound to the client, the list, its filters and order."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.core import signing
+from rest_framework.request import Request
+
+from portfolios.errors import InvalidRequest
+from portfolios.models import ApiKey
+
+_SALT = "riskapi.cursor"
+#: What may differ from page to page.
+_ON_ANY_PAGE = ("cursor", "limit", "count", "fields", "omit", "expand", "format")
+
+
+def fingerprint_of(request: Request) -> str:
+    """What a cursor belongs to: the client, the list, its filters and its order."""
+    rest = sorted((k, v) for k, v in request.query_params.items() if k not in _ON_ANY_PAGE)
+    owner = request.auth.client_id.hex if isinstance(request.auth, ApiKey) else ""
+    return hashlib.sha256(repr((owner, request.path.rstrip("/"), rest)).encode()).hexdigest()[:16]
+
+
+def sealed(fingerprint: str, last: Sequence[str], known_at: str) -> str:
+    """A cursor behind a row, by what orders it."""
+    return signing.dumps([fingerprint, *last, known_at], salt=_SALT, compress=False)
+
+
+def opened(cursor: str, fingerprint: str) -> tuple[str, str, datetime | None]:
+    """The key of the last row seen, and what was known when the first page was made."""
+    try:
+        found, value, key, known_at = signing.loads(cursor[:2_000], salt=_SALT)
+    except (signing.BadSignature, ValueError, TypeError):
+        found = value = key = known_at = None
+    if found != fingerprint:
+        raise InvalidRequest("The cursor is not one of this list.", code="bad-cursor")
+    return value, key, datetime.fromisoformat(known_at) if known_at else None
