@@ -82,16 +82,18 @@ def client_queries(
 
 
 def queries(statements: Sequence[tuple[str, Sequence[Any]]]) -> list[list[tuple[Any, ...]]]:
-    """The rows of several statements in one round trip."""
+    """The rows of several statements in one round trip, of those that have any."""
     with connection.cursor() as cursor:
         cursor.execute(
             ";".join(statement for statement, _ in statements),
             [parameter for _, parameters in statements for parameter in parameters],
         )
-        found = [cursor.fetchall()]
-        while cursor.nextset():
-            found.append(cursor.fetchall())
-        return found
+        found = []
+        while True:
+            if cursor.description:
+                found.append(cursor.fetchall())
+            if not cursor.nextset():
+                return found
 
 
 def operator_query(

@@ -33,6 +33,7 @@ from portfolios.api.exports import (
 )
 from portfolios.api.fields import plain_date, rfc3339
 from portfolios.api.limits import STATEMENT_TIMEOUT
+from portfolios.api.plans import planned
 from portfolios.api.statements import Order, Rows, Statement, Statements
 from portfolios.errors import InvalidRequest
 from portfolios.models import Client
@@ -313,9 +314,10 @@ def _looked(
     view: Any, client: Client, statements: Sequence[Statement]
 ) -> tuple[datetime, list[list[tuple[Any, ...]]]]:
     """When, and what was found: in the scope of the view, or in one of its own."""
-    if (now := getattr(view, "now", None)) is not None:
-        return now, queries(statements)
-    return client_queries(client.pk, statements, statement_timeout=STATEMENT_TIMEOUT)
+    with planned(statements) as by_plan:
+        if (now := getattr(view, "now", None)) is not None:
+            return now, queries(by_plan)
+        return client_queries(client.pk, by_plan, statement_timeout=STATEMENT_TIMEOUT)
 
 
 def _as_read(row: dict[str, Any]) -> dict[str, Any]:

@@ -157,7 +157,7 @@ def beginning(text: str, column: str) -> Member:
 
 
 def _public_id(column: str, prefix: str) -> str:
-    return f"""'{prefix}_' || replace(r."{column}"::text, '-', '')"""
+    return f"""'{prefix}_' || encode(uuid_send(r."{column}"), 'hex')"""
 
 
 def _pointed(written: str) -> str:
