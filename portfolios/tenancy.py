@@ -90,7 +90,7 @@ def queries(statements: Sequence[tuple[str, Sequence[Any]]]) -> list[list[tuple[
         )
         found = []
         while True:
-            if cursor.description:
+            if cursor.rowcount >= 0:  # of what answers with rows; `description` makes objects
                 found.append(cursor.fetchall())
             if not cursor.nextset():
                 return found
