@@ -18,6 +18,7 @@ def client_address(request: HttpRequest) -> str:
 
     `X-Forwarded-For` is anybody's to write, so it is read from its end, where our own proxies have
     written, and no further than they vouch for. Without `RISK_TRUSTED_PROXIES` it is never read.
+    WSGI has one name for it and for `X_Forwarded_For`, which proxies must therefore drop.
     """
     nearest: str = request.META.get("REMOTE_ADDR", "")
     trusted = _networks(tuple(settings.TRUSTED_PROXIES))
