@@ -60,7 +60,8 @@ _ADMIT_AND_ENTER = _ADMIT.replace(
     "q.*, set_config('app.client_id', CASE WHEN q.used IS NOT NULL AND q.violated IS NULL"
     " THEN k.client_id::text ELSE '' END, true) FROM",
 )
-_LEAVE = "SELECT set_config('app.client_id', '', true)"
+#: Where the transaction goes on after the message.
+_LEAVE = ";SELECT set_config('app.client_id', '', true)"
 _KEY_COLUMNS, _QUOTA_COLUMNS = 21, 4
 #: To `credential_lookup`: an OAuth 2.0 client whatever it says of its secret.
 _ASSERTION = "ra"
@@ -153,7 +154,10 @@ def _admit(
     mode: str | None = None,
 ) -> Admission:
     """The live key of this id that has one of these hashes, and says to be of this mode."""
-    statement = f"{_ADMIT_AND_ENTER};{look.statement};{_LEAVE}" if look else _ADMIT
+    statement = _ADMIT
+    if look:
+        leave = _LEAVE if connection.in_atomic_block else ""
+        statement = f"{_ADMIT_AND_ENTER};{look.statement}{leave}"
     rows, *others = _results(
         statement,
         [
