@@ -265,6 +265,7 @@ def _day_or_month_first(
             f"row {rows[month_second[0]]} ({texts[month_second[0]]}) only day first",
             row=int(rows[max(month_first[0], month_second[0])]),
             column="date",
+            value=texts[max(month_first[0], month_second[0])],
             suggestion="write dates as YYYY-MM-DD",
         )
 

@@ -240,5 +240,6 @@ def _unknown_header(names: list[str], row: int, only: Kind | None) -> FeedRefuse
         f"no known header; columns seen: {', '.join(repr(n[:40]) for n in names[:20]) or 'none'}; "
         f"nearest kind is {best.value}, which needs {expected}",
         row=row,
+        value=", ".join(names)[:80] or None,
         suggestion="; ".join(near) or f"add the columns {', '.join(missing)}",
     )

@@ -256,6 +256,7 @@ def check_levels(ledger: Ledger, hints: FeedHints, unapplied: tuple[SplitSeen, .
             f"{closes.days[breaks[0]]}: the rows of two instruments mixed, or two price scales",
             row=int(ledger.rows[closes.index[breaks[0]]]),
             column="close",
+            value=ledger.cell(int(closes.index[breaks[0]]), "close"),
             suggestion="send one file per instrument",
         )
     bounds = np.concatenate(([0], breaks, [len(closes)]))
@@ -306,6 +307,7 @@ def _refuse_alternating(ledger: Ledger, closes: Closes) -> None:
             "two instruments, or two price scales, mixed",
             row=int(ledger.rows[closes.index[1]]),
             column="close",
+            value=ledger.cell(int(closes.index[1]), "close"),
             suggestion="send one file per instrument",
         )
 
@@ -653,6 +655,7 @@ def _disagrees(
         text + ": not the same series",
         row=int(ledger.rows[closes.index[first]]),
         column="close",
+        value=ledger.cell(int(closes.index[first]), "close"),
         suggestion="check the symbol, and that closes are not adjusted for distributions",
     )
 

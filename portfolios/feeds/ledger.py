@@ -46,9 +46,12 @@ class Ledger:
         message: str,
         *,
         column: str | None = None,
+        value: str | None = None,
         suggestion: str | None = None,
     ) -> None:
-        value = self.cell(index, column) if column else None
+        """`value` is the cell as sent, where it could not be read and so is not in the columns."""
+        if value is None and column is not None:
+            value = self.cell(index, column)
         self.report(
             RowProblem(int(self.rows[index]), column, code, value, message, suggestion, Effect.ROW)
         )
@@ -88,7 +91,8 @@ class Ledger:
 
     def cell(self, index: int, column: str) -> str | None:
         if column in self.days:
-            return str(self.days[column][index])
+            day = self.days[column][index]
+            return None if np.isnat(day) else str(day)
         cell = self.text[column][index].as_py()
         return None if cell is None else str(cell)[:80]
 

@@ -55,6 +55,7 @@ def _one_column_each(table: RawTable, header: Header) -> dict[str, pa.Array]:
                     "rows: two instruments under one header",
                     row=table.header_row,
                     column=name,
+                    value=header.names[positions[0]],
                     suggestion="send one file per instrument",
                 )
         chosen[name] = first
@@ -112,12 +113,14 @@ def _parsed(table: RawTable, columns: dict[str, pa.Array], hints: FeedHints) -> 
     for style in sorted(styles):
         ledger.note("number-style", f"{style} read")
     for index, message in days.bad.items():
-        ledger.reject(index, "bad-date", message, column="date")
+        value = columns["date"][index].as_py()[:80]
+        ledger.reject(index, "bad-date", message, column="date", value=value)
     for name, column in parsed.items():
         for index, (code, message) in column.bad.items():
             value = columns[name][index].as_py()[:80]
             if name == "close" and ledger.kept[index]:
-                ledger.reject(index, code, f"close {value}: {message}", column="close")
+                told = f"close {value}: {message}"
+                ledger.reject(index, code, told, column="close", value=value)
             elif name != "change_pct" and ledger.kept[index]:
                 ledger.drop_cell(index, name, code, message, value=value)
     return ledger

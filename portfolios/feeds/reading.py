@@ -243,6 +243,7 @@ def _ticker_rows(text: TextFile, header: Header, hints: FeedHints) -> set[int]:
                 "the second header row names several instruments: "
                 + ", ".join(sorted(tickers)[:5]),
                 row=index + 1,
+                value=sorted(tickers)[1],
                 suggestion="send one file per instrument",
             )
         ticker = next(iter(tickers), None)

@@ -54,6 +54,7 @@ def read_table(
                     f"two columns are headed {header.names[positions[0]]!r} and differ",
                     row=table.header_row,
                     column=canon,
+                    value=header.names[positions[0]],
                 )
     ledger = _parsed(table, columns, layout, hints)
     for column in layout.needed:
@@ -99,12 +100,13 @@ def _parsed(
     for n, day_column in dates.items():
         for i, message in day_column.bad.items():
             if ledger.kept[i]:
-                ledger.reject(i, "bad-date", message, column=n)
+                value = columns[n][i].as_py()[:80]
+                ledger.reject(i, "bad-date", message, column=n, value=value)
     for n, column in parsed.items():
         for i, (code, message) in column.bad.items():
             value = columns[n][i].as_py()[:80]
             if ledger.kept[i] and (n in layout.needed or layout.whole_rows):
-                ledger.reject(i, code, f"{n} {value}: {message}", column=n)
+                ledger.reject(i, code, f"{n} {value}: {message}", column=n, value=value)
             elif ledger.kept[i]:
                 ledger.drop_cell(i, n, code, message, value=value)
         for style in sorted(column.styles):
@@ -407,6 +409,7 @@ def _check_contracts(ledger: Ledger) -> None:
             "two-instruments",
             f"options on several underlyings: {', '.join(sorted(roots)[:5])}",
             column="contract",
+            value=sorted(roots)[1],
             suggestion="send one file per underlying",
         )
 

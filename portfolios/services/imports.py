@@ -334,7 +334,7 @@ def _apply(
             row=problem.row or 0,
             column=(problem.column or "")[:100],
             code=problem.code,
-            value=(problem.value or "")[:200],
+            value=(problem.value or "")[:200].replace("\0", "\N{SYMBOL FOR NULL}"),
             message=problem.message,
             suggestion=problem.suggestion or "",
         )

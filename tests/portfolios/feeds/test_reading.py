@@ -244,3 +244,34 @@ def test_zoned_timestamps_become_exchange_dates() -> None:
     ]
     verdict = _verdict(csv_of(FRAME.assign(date=stamped)))
     assert [str(d) for d in verdict.accepted["date"].to_pylist()] == FRAME["date"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "value"),
+    [
+        ("soon,10,11,9,10,10,100", "date", "soon"),
+        ("2024-02-30,10,11,9,10,10,100", "date", "2024-02-30"),
+        ("{date},10,11,9,abc,10,100", "close", "abc"),
+        ("{date},10,11,9,1e99,10,100", "close", "1e99"),
+        ("{date},10,11,9,-3,10,100", "close", "-3"),
+        ("{date},many,11,9,10,10,100", "open", "many"),
+        ("{date},10,11,9,,,100", "close", None),
+    ],
+)
+def test_a_problem_of_a_cell_has_the_cell_as_it_was_sent(
+    line: str, column: str, value: str | None
+) -> None:
+    verdict = _verdict(_with_row(30, line.format(date=FRAME["date"][28])))
+    assert (30, column, value) in [(p.row, p.column, p.value) for p in verdict.problems]
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "value"),
+    [
+        ("Day,Rate of A\n2024-01-02,1\n", "unknown-header", "Day, Rate of A"),
+        ("date,close\n13/01/2024,1\n01/14/2024,1\n", "mixed-date-formats", "01/14/2024"),
+    ],
+)
+def test_a_refusal_that_names_cells_has_one_of_them(content: str, code: str, value: str) -> None:
+    [problem] = _verdict(content).problems
+    assert (problem.code, problem.value) == (code, value)

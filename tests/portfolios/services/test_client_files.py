@@ -240,6 +240,9 @@ def test_a_bad_row_is_named_and_refuses_an_atomic_upload(
     assert (done.status, done.rows_accepted, done.rows_in) == ("refused", 0, len(rows))
     row = 2 if form == "csv" else 1
     assert (row, column, code) in problems(client_, done)
+    with client_scope(client_.id):
+        [problem] = ImportProblem.objects.filter(imported=done, row=row, column=column, code=code)
+    assert problem.value == str(first.get(column, "")), "the cell as it was sent"
     assert not any(facts(client_))
 
 
