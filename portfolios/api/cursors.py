@@ -26,13 +26,14 @@ def fingerprint_of(request: Request) -> str:
 
 def sealed(fingerprint: str, last: Sequence[str], known_at: str) -> str:
     """A cursor behind a row, by what orders it."""
-    return signing.dumps([fingerprint, *last, known_at], salt=_SALT, compress=False)
+    signed = signing.dumps([fingerprint, *last, known_at], salt=_SALT, compress=False)
+    return signed.replace(":", ".")  # which an address can hold as it is
 
 
 def opened(cursor: str, fingerprint: str) -> tuple[str, str, datetime | None]:
     """The key of the last row seen, and what was known when the first page was made."""
     try:
-        found, value, key, known_at = signing.loads(cursor[:2_000], salt=_SALT)
+        found, value, key, known_at = signing.loads(cursor[:2_000].replace(".", ":"), salt=_SALT)
     except (signing.BadSignature, ValueError, TypeError):
         found = value = key = known_at = None
     if found != fingerprint:

@@ -46,15 +46,14 @@ from portfolios.api.serializers import (
     ResolvedFromSerializer,
 )
 from portfolios.errors import InvalidRequest, NotFound
-from portfolios.identifiers import parse_public_id
+from portfolios.identifiers import parse_public_id, public_id
 from portfolios.models import Client, CorporateAction, FxRate, Instrument, Price
 from portfolios.selectors.calendars import CALENDARS, sessions_between
 from portfolios.selectors.clock import market_today
 from portfolios.selectors.instruments import (
+    instrument_identity,
     instrument_named,
     instrument_resolve,
-    instrument_statement,
-    instruments_found,
     unknown_instruments,
 )
 from portfolios.selectors.json_rows import (
@@ -191,17 +190,18 @@ class PriceListView(ApiView):
         self, request: Request, asked: PointInTime, name: str, adjusted: str = "none"
     ) -> Response:
         def told(rows: list[tuple[Any, ...]]) -> dict[str, Any]:
-            instrument = instruments_found([name], rows).get(name)
-            if instrument is None:
+            if not rows:
                 with client_scope(self.client.pk):
                     raise unknown_instruments(self.client, [name], pointers={name: ["?instrument"]})
+            [(uid, symbol, currency, synthetic)] = rows
             return {
-                "instrument": {"id": instrument.public_id, "symbol": instrument.symbol},
-                "currency": instrument.currency,
-                "synthetic": instrument.is_synthetic,
+                "instrument": {"id": public_id(Instrument.ID_PREFIX, uid), "symbol": symbol},
+                "currency": currency,
+                "synthetic": synthetic,
                 "adjusted": adjusted,
             }
 
+        named = parse_public_id(Instrument.ID_PREFIX, name) or name
         shown = None
         if adjusted != "none":
             found = _instrument(self.client, name)
@@ -210,9 +210,9 @@ class PriceListView(ApiView):
             request,
             self.listing,
             asked=asked,
-            given={"instrument": parse_public_id(Instrument.ID_PREFIX, name) or name},
+            given={"instrument": named},
             shown=shown,
-            about=About(instrument_statement(self.client, [name]), told),
+            about=About(instrument_identity(self.client, named), told),
         )
 
     @extend_schema(

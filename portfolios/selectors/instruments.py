@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -51,23 +51,11 @@ def instrument_find(client: Client, names: Iterable[str]) -> dict[str, Instrumen
     wanted = set(names)
     if not wanted:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(*instrument_statement(client, wanted))
-        return instruments_found(wanted, cursor.fetchall())
-
-
-def instrument_statement(client: Client, names: Collection[str]) -> tuple[str, list[Any]]:
-    """What finds the instruments known by these symbols or public ids."""
-    uids = {uid: name for name in names if (uid := parse_public_id(Instrument.ID_PREFIX, name))}
-    symbols = list(set(names) - set(uids.values()))
-    return _FIND, [client.pk, client.is_sandbox, symbols, list(uids)]
-
-
-def instruments_found(
-    wanted: Collection[str], rows: Iterable[tuple[Any, ...]]
-) -> dict[str, Instrument]:
-    """By name, the rows of `instrument_statement`."""
     uids = {uid: name for name in wanted if (uid := parse_public_id(Instrument.ID_PREFIX, name))}
+    with connection.cursor() as cursor:
+        symbols = list(wanted - set(uids.values()))
+        cursor.execute(_FIND, [client.pk, client.is_sandbox, symbols, list(uids)])
+        rows = cursor.fetchall()
     found: dict[str, Instrument] = {}
     for instrument in (instance(Instrument, row) for row in rows):
         if instrument.symbol in wanted:
@@ -90,6 +78,19 @@ def instrument_named(client: Client, name: str | uuid.UUID) -> QuerySet[Instrume
     by = Q(uid=name) if isinstance(name, uuid.UUID) else Q(symbol=name)
     rows = Instrument.objects.filter(seen_by(client)).filter(by)
     return rows.order_by(F("client").asc(nulls_last=True))[:1]
+
+
+def instrument_identity(client: Client, name: str | uuid.UUID) -> tuple[str, list[Any]]:
+    """What finds id, symbol, currency and whether it is synthetic, of the same one."""
+    column = "uid" if isinstance(name, uuid.UUID) else "symbol"
+    return _IDENTITY.format(column), [client.pk, client.is_sandbox, name]
+
+
+_IDENTITY = (
+    "SELECT i.uid, i.symbol, i.currency, i.is_synthetic FROM portfolios_instrument i"
+    " WHERE (i.client_id = %s OR (i.client_id IS NULL AND NOT %s)) AND i.{} = %s"
+    " ORDER BY i.client_id NULLS LAST LIMIT 1"
+)
 
 
 def instrument_resolve(
