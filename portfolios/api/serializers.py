@@ -92,7 +92,7 @@ class PositionsPutRequestSerializer(StrictSerializer):
 
 
 class PositionRowRequestSerializer(PositionRequestSerializer):
-    portfolio = TextField(max_length=40, help_text="Its id, pf_...")
+    portfolio = TextField(max_length=100, help_text="Its id, pf_..., or its external_id.")
     as_of = PlainDateField()
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from portfolios.errors import NotFound
 from portfolios.identifiers import parse_public_id
@@ -17,6 +18,15 @@ from portfolios.selectors.rows import columns, instance
 
 def portfolio_list_for_client(client: Client) -> QuerySet[Portfolio]:
     return Portfolio.objects.filter(client=client)
+
+
+def portfolios_named(client: Client, names: Iterable[str]) -> dict[str, Portfolio]:
+    """The client's portfolios by what rows of positions call them: id, or else external id."""
+    names = set(names)
+    ids = {uid: name for name in names if (uid := parse_public_id(Portfolio.ID_PREFIX, name))}
+    found = list(portfolio_list_for_client(client).filter(Q(pk__in=ids) | Q(external_id__in=names)))
+    by_external_id = {row.external_id: row for row in found if row.external_id in names}
+    return by_external_id | {ids[row.pk]: row for row in found if row.pk in ids}
 
 
 def portfolio_rows_known(client: Client, known_at: datetime | None) -> QuerySet[Any]:

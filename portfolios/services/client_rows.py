@@ -13,14 +13,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Q
-
 from portfolios.errors import InvalidRequest
 from portfolios.feeds import FileVerdict, Kind, RowProblem, Status, tags_of
-from portfolios.identifiers import parse_public_id
 from portfolios.models import Import, Instrument, Portfolio
 from portfolios.selectors.instruments import instrument_suggestions
-from portfolios.selectors.portfolios import portfolio_list_for_client
+from portfolios.selectors.portfolios import portfolio_list_for_client, portfolios_named
 from portfolios.services.instruments import instruments_known
 from portfolios.services.positions import Book
 
@@ -136,17 +133,12 @@ def _books(
 def _portfolios(imported: Import, names: set[str | None]) -> dict[str | None, Portfolio]:
     """Portfolios by the cell that names them: id, external id, or nothing for the upload's own."""
     assert imported.client is not None  # noqa: S101  # positions are a client's
-    ids = {uid: name for name in names if name and (uid := parse_public_id("pf", name))}
     found: dict[str | None, Portfolio] = {}
-    for portfolio in portfolio_list_for_client(imported.client).filter(
-        Q(pk__in=ids) | Q(external_id__in=names - {None}) | Q(pk=imported.portfolio_id)
-    ):
-        if portfolio.external_id in names:
-            found[portfolio.external_id] = portfolio
-        if portfolio.pk in ids:
-            found[ids[portfolio.pk]] = portfolio
-        if portfolio.pk == imported.portfolio_id:
-            found[None] = portfolio
+    named = portfolios_named(imported.client, (name for name in names if name is not None))
+    found.update(named.items())
+    if None in names and imported.portfolio_id is not None:
+        uploads_own = portfolio_list_for_client(imported.client).filter(pk=imported.portfolio_id)
+        found.update((None, portfolio) for portfolio in uploads_own)
     return found
 
 

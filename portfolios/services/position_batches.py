@@ -7,11 +7,10 @@ from datetime import date
 from typing import Any
 
 from portfolios.errors import InvalidRequest
-from portfolios.identifiers import parse_public_id
 from portfolios.models import Client, Instrument, Portfolio, PositionSet
 from portfolios.selectors.calendars import require_session
 from portfolios.selectors.clock import market_today
-from portfolios.selectors.portfolios import portfolio_list_for_client
+from portfolios.selectors.portfolios import portfolios_named
 from portfolios.services.instruments import instruments_named
 from portfolios.services.positions import (
     Book,
@@ -36,26 +35,30 @@ def position_batch_put(
 ) -> list[tuple[PositionSet, bool, int]]:
     """The rows of one portfolio and date become its whole book there, as with a PUT.
 
-    Each row has `portfolio` (public id), `as_of`, `instrument`, `quantity` and perhaps `cost` and
-    `tags`. Answers with the sets in the order of their first rows: whether each is new, and of how
-    many rows.
+    Each row has `portfolio` (public or external id), `as_of`, `instrument`, `quantity` and perhaps
+    `cost` and `tags`. Answers with the sets in the order of their first rows: whether each is new,
+    and of how many rows.
     """
     problems: list[Problem] = []
     portfolios = _portfolios(client, rows, problems)
     sessions = _sessions(client, rows, roll, problems)
     instruments = _instruments(client, rows, problems)
-    groups: dict[tuple[str, date], list[tuple[int, Row]]] = {}
+    # By portfolio, not by name: rows may call one portfolio by both of its ids.
+    groups: dict[tuple[Portfolio | None, date], list[tuple[int, Row]]] = {}
     for index, row in enumerate(rows):
         day: date = row["as_of"]
-        key = (row["portfolio"], sessions.get(day, day))
+        key = (portfolios.get(row["portfolio"]), sessions.get(day, day))
         groups.setdefault(key, []).append((index, row))
-    for group in groups.values():
+    for (portfolio, _), group in groups.items():
+        if portfolio is None:
+            continue
         known = [(index, row) for index, row in group if row["instrument"] in instruments]
         problems += duplicates(known, instruments)
     refuse_rows(sorted(problems, key=_index))
     books = [
-        Book(portfolios[name], day, [row for _, row in group])
-        for (name, day), group in groups.items()
+        Book(portfolio, day, [row for _, row in group])
+        for (portfolio, day), group in groups.items()
+        if portfolio is not None  # none is left: unknown names are refused
     ]
     outcomes = position_sets_put(
         client=client,
@@ -72,15 +75,9 @@ def position_batch_put(
 
 
 def _portfolios(client: Client, rows: Sequence[Row], into: list[Problem]) -> dict[str, Portfolio]:
-    names = {row["portfolio"] for row in rows}
-    uids = {uid for name in names if (uid := parse_public_id(Portfolio.ID_PREFIX, name))}
-    found = {
-        portfolio.public_id: portfolio
-        for portfolio in portfolio_list_for_client(client).filter(pk__in=uids)
-    }
-    into += _of_rows(
-        rows, "portfolio", set(found), "unknown-portfolio", "You have no portfolio of this id."
-    )
+    found = portfolios_named(client, (row["portfolio"] for row in rows))
+    message = "You have no portfolio of this id or external id."
+    into += _of_rows(rows, "portfolio", set(found), "unknown-portfolio", message)
     return found
 
 

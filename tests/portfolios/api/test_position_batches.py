@@ -65,6 +65,36 @@ def test_rows_of_a_portfolio_and_date_become_its_whole_book(
         assert PositionSet.objects.filter(superseded_at=None).count() == 3
 
 
+def test_a_portfolio_goes_by_either_of_its_ids(caller: Caller, outsider: Caller) -> None:
+    with operator_scope():
+        for symbol in ("NVDA", "AMD"):
+            Instrument.objects.create(symbol=symbol, kind="equity")
+    for who in (outsider, caller):
+        made = who.post("/v1/portfolios", {"name": "Desk", "external_id": "desk"}).body["id"]
+    answer = _send(caller, _row("desk", "NVDA"), _row(made, "AMD", "2"))
+    assert [(s["portfolio"], s["rows"]) for s in answer.body["sets"]] == [(made, 2)]
+    assert _held(caller, made) == {"NVDA": "1", "AMD": "2"}
+    twice = _send(caller, _row("desk", "NVDA"), _row(made, "NVDA"), key="k2")
+    assert twice.code == "duplicate-instrument"
+    assert _send(caller, _row("desks", "NVDA"), key="k3").code == "unknown-portfolio"
+
+
+def test_an_id_comes_before_an_external_id_of_the_same_letters(
+    caller: Caller, books: list[str]
+) -> None:
+    caller.post("/v1/portfolios", {"name": "Lookalike", "external_id": books[0]})
+    [made] = _send(caller, _row(books[0], "NVDA")).body["sets"]
+    assert made["portfolio"] == books[0]
+
+
+def test_an_external_id_of_somebody_else_is_unknown(
+    caller: Caller, outsider: Caller, market: Market
+) -> None:
+    outsider.post("/v1/portfolios", {"name": "Desk", "external_id": "desk"})
+    answer = _send(caller, _row("desk", "NVDA"))
+    assert (answer.status, answer.code) == (422, "unknown-portfolio")
+
+
 def test_same_set_as_by_put_is_unchanged(caller: Caller, books: list[str]) -> None:
     put = caller.put(
         f"/v1/portfolios/{books[0]}/positions?as_of={DAY}",
