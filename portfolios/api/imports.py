@@ -69,6 +69,21 @@ _PROBLEM = JsonRow(
     **{n: plain(n) for n in ("row", "column", "code", "value", "message", "suggestion")}
 )
 PARQUET = "application/vnd.apache.parquet"
+_PORTFOLIO = "pf_01a2195a9a0c70e2a4fb5c2d1c0b6a11"
+#: What a form upload holds.
+_FORM = {
+    "type": "object",
+    "properties": {
+        "file": {
+            "type": "string",
+            "format": "binary",
+            "description": "The file, with its name; the form's only field.",
+            "examples": ["date,close\n2026-11-19,251.20\n2026-11-20,248.75\n"],
+        }
+    },
+    "required": ["file"],
+    "additionalProperties": False,
+}
 
 
 def _described() -> str:
@@ -140,6 +155,17 @@ class ImportListView(ApiView):
             "dry_run": boolean,
         }
     }
+    parameter_texts = {
+        "POST": {
+            "filename": ("What the file is called; a form has it with its part.", "SOXX.csv"),
+            "kind": ("What the rows are; without it the header decides.", "prices"),
+            "instrument": ("Symbol or id of the one instrument whose prices these are.", "SOXX"),
+            "portfolio": ("Id of the portfolio of rows of positions that name none.", _PORTFOLIO),
+            "as_of": ("Session of rows of positions that have no date.", "2026-11-20"),
+            "mode": ("All rows or none (`atomic`), or those that are right (`partial`).", "atomic"),
+            "dry_run": ("`true` judges the file and writes nothing.", True),
+        }
+    }
     looks_once = True
     listing = Listing(
         _imports,
@@ -166,7 +192,7 @@ class ImportListView(ApiView):
             ("text/csv", "application/x-ndjson", "application/json", PARQUET, "application/gzip"),
             OpenApiTypes.BINARY,
         )
-        | {"multipart/form-data": OpenApiTypes.OBJECT},
+        | {"multipart/form-data": _FORM},
         responses={202: ImportSerializer},
     )
     def post(self, request: Request) -> Response:

@@ -16,7 +16,7 @@ from drf_spectacular.extensions import (
     OpenApiSerializerFieldExtension,
 )
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 from rest_framework import serializers
 
 from portfolios.api.base import KEYED_METHODS, ApiView
@@ -315,8 +315,9 @@ class ProblemAutoSchema(AutoSchema):
         if not isinstance(self.view, ApiView):
             return []
         required = getattr(self.view, "required_parameters", {}).get(self.method, ())
+        told = getattr(self.view, "parameter_texts", {}).get(self.method, {})
         found = [
-            _parameter(name, parse, required=name in required)
+            _parameter(name, parse, required=name in required, told=told.get(name))
             for name, parse in self._own_parameters().items()
         ]
         listing: Listing | None = getattr(self.view, "listing", None)
@@ -401,9 +402,18 @@ def _list_parameters(listing: Listing) -> list[OpenApiParameter]:
     return found
 
 
-def _parameter(name: str, parse: Any, *, required: bool = False) -> OpenApiParameter:
+def _parameter(
+    name: str, parse: Any, *, required: bool = False, told: tuple[str, Any] | None = None
+) -> OpenApiParameter:
+    """`told` is a line about it and an example."""
     choices = getattr(parse, "choices", None)
-    if choices is not None:
-        return OpenApiParameter(name, str, enum=list(choices), required=required)
     kinds = {boolean: bool, calendar_date: date, instant: datetime}
-    return OpenApiParameter(name, kinds.get(parse, str), required=required)
+    text, example = told or ("", None)
+    return OpenApiParameter(
+        name,
+        kinds.get(parse, str),
+        enum=None if choices is None else list(choices),
+        required=required,
+        description=text,
+        examples=[] if told is None else [OpenApiExample("example", value=example)],
+    )

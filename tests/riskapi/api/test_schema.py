@@ -9,6 +9,7 @@ import pytest
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 
+from portfolios.api.imports import ImportListView
 from tests.architecture.test_endpoints import PUBLIC
 
 Operations = dict[tuple[str, str], dict[str, Any]]
@@ -85,6 +86,26 @@ def test_writing_operations_take_an_idempotency_key(operations: Operations) -> N
     create = operations["POST", "/v1/imports"]
     required = {p["name"] for p in create["parameters"] if p.get("required")}
     assert required == {"Idempotency-Key"}
+
+
+def test_everything_that_an_upload_takes_is_described_with_an_example(
+    operations: Operations,
+) -> None:
+    create = operations["POST", "/v1/imports"]
+    asked = [p for p in create["parameters"] if p["in"] == "query"]
+    assert {p["name"] for p in asked} == set(ImportListView.parameters["POST"])
+    for parameter in asked:
+        name, text = parameter["name"], parameter["description"]
+        assert 0 < len(text) <= 100, name
+        assert "\n" not in text, name
+        [example] = parameter["examples"].values()
+        shown = str(example["value"])
+        read = ImportListView.parameters["POST"][name]
+        assert read(shown.lower() if isinstance(example["value"], bool) else shown) is not None
+    form = create["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert form["required"] == list(form["properties"]) == ["file"]
+    assert form["properties"]["file"]["description"]
+    assert form["properties"]["file"]["examples"]
 
 
 def test_scope_is_written_where_people_read(operations: Operations) -> None:
