@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from analytics.models import Replay, Report, Result, Run, Unit
+from analytics.reporting.record import PortfolioFigures, content_hash, report_record
 from portfolios.identifiers import public_id
 from portfolios.models import (
     Client,
@@ -30,6 +31,7 @@ from portfolios.models import (
 )
 from portfolios.selectors.calendars import sessions_between
 from portfolios.tenancy import client_scope
+from tests.analytics.reporting import example
 from tests.callers import Caller
 
 Parameters = dict[str, str]
@@ -130,14 +132,30 @@ def _runs(client: Client, n: int) -> Parameters:
 
 
 def _reports(client: Client, n: int) -> Parameters:
-    reports = [
-        Report.objects.create(
-            client=client, business_date=SESSIONS[0] + timedelta(days=at), state="done",
-            known_at=RECORDED, record={"portfolios": []}, html="<p>", pdf=b"%PDF-",
-            content_hash=f"{at}",
+    figures = [
+        PortfolioFigures(
+            book.public_id,
+            book.name,
+            "",
+            "USD",
+            "INDEX",
+            {"semiconductor-beta": example.beta_item()},
         )
-        for at in range(n)
-    ]  # fmt: skip
+        for book in Portfolio.objects.filter(client=client).order_by("pk")
+    ]
+    reports = []
+    for at in range(n):
+        day = SESSIONS[0] + timedelta(days=at)
+        record = report_record(
+            client={"id": client.public_id, "name": client.name, "synthetic": False},
+            business_date=day, revision=1, known_at=RECORDED, portfolios=figures, previous=None,
+        )  # fmt: skip
+        reports.append(
+            Report.objects.create(
+                client=client, business_date=day, state="done", known_at=RECORDED, record=record,
+                html="<p>", pdf=b"%PDF-", content_hash=content_hash(record),
+            )
+        )  # fmt: skip
     return {"report_id": public_id(Report.ID_PREFIX, reports[0].pk)}
 
 

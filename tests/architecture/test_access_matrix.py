@@ -356,6 +356,52 @@ def test_no_form_of_a_list_shows_anything_foreign(
                 assert MARK.encode() not in answer.content
 
 
+#: Addresses of one object that can be had as a file.
+FILED = [
+    path
+    for method, path in CELLS
+    if method == "GET" and path not in PAGED and PRIVATE[path].exported_row() is not None
+]
+
+
+def test_a_file_of_a_foreign_object_is_one_of_a_missing_one(
+    wall: str, ours: Side, theirs: Side, subtests: pytest.Subtests
+) -> None:
+    """The owner's has rows with what is its own, so that the others' would be seen."""
+    assert "v1/reports/<str:report_id>" in FILED
+    for path, form in itertools.product(FILED, FORMAT_NAMES):
+        for names in ([name] for name in _names(path) if name not in SHARED):
+            foreign = ours.names | {name: theirs.names[name] for name in names}
+            missing = ours.names | {name: MISSING[name] for name in names}
+            with subtests.test(path, form=form, names=names):
+                answers = [
+                    ours.caller.get(
+                        _address(Side(ours.caller, asked), "GET", path) + _as(path, form)
+                    )
+                    for asked in (foreign, missing)
+                ]
+                plain = [
+                    _plain(a, *(s[n] for s in (foreign, missing) for n in names)) for a in answers
+                ]
+                assert answers[0].status == 404, answers[0].content[:300]
+                assert plain[0] == plain[1]
+
+
+def _as(path: str, form: str) -> str:
+    return f"{'&' if ('GET', path) in QUERIES else '?'}format={form}"
+
+
+@pytest.mark.parametrize(
+    "path", ["v1/reports/<str:report_id>?format=csv", "v1/reports/<str:report_id>.csv"]
+)
+def test_a_file_of_the_owners_report_has_its_figures(ours: Side, path: str) -> None:
+    answer = ours.caller.get(_address(ours, "GET", path))
+    lines = answer.content.decode().splitlines()
+    assert answer.status == 200
+    assert len(lines) > 50
+    assert all("ALPHAOWN" in line for line in lines[1:])
+
+
 def test_nothing_foreign_is_expanded(wall: str, ours: Side, subtests: pytest.Subtests) -> None:
     assert sum(len(_expansions(path)) for method, path in CELLS if method == "GET") > 10
     for method, path in CELLS:

@@ -6,18 +6,24 @@ gives itself away.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 
 from analytics.models import Replay, Report, Result, Run, Unit
+from analytics.reporting.record import PortfolioFigures, content_hash, report_record
 from portfolios.models import Delivery, Event, Import, ImportProblem, WebhookEndpoint
 from portfolios.tenancy import operator_scope
 from portfolios.webhooks.signing import seal, secret_make
+from tests.analytics.reporting import example
 from tests.callers import Caller, caller_create
 
 #: In every text of the foreign client's rows.
 MARK = "OMEGASECRET"
 DAY = "2025-08-29"
+#: Days of the example of a report, moved so that it ends on `DAY`.
+_EARLIER = {"2026-11-20": DAY, "2025-11-19": "2024-08-28", "2026-10-22": "2025-07-30"}
 
 
 @dataclass
@@ -78,6 +84,7 @@ def _derived(caller: Caller, portfolio: str, text: str) -> dict[str, str]:
             client=client, kind=Run.Kind.SEMICONDUCTOR_BETA,
             portfolio_id=_uuid(portfolio), as_of=date(2025, 8, 29), known_at=datetime.now(UTC),
             method_version="semi-beta/1", status=Run.Status.SUCCEEDED, request_id=text,
+            inputs_hash="0" * 64,
         )  # fmt: skip
         unit = Unit.objects.create(
             client=client, run=run, name=text, ordinal=0, params={"benchmark": text}, state="done"
@@ -87,10 +94,10 @@ def _derived(caller: Caller, portfolio: str, text: str) -> dict[str, str]:
             body=f'{{"result":{{"label":"{text}"}}}}', inputs={"label": text},
         )  # fmt: skip
         Replay.objects.create(client=client, run=run, state="done", outcome={"units": {text: None}})
+        record = _record(caller, portfolio, text)
         report = Report.objects.create(
             client=client, business_date=date(2025, 8, 29), state="done", html=f"<p>{text}</p>",
-            pdf=text.encode(), content_hash=text,
-            record={"client": {"name": text}, "portfolios": []},
+            pdf=text.encode(), content_hash=content_hash(record), record=record,
         )  # fmt: skip
         imported = Import.objects.create(
             client=client, filename=text, sha256=text, kind="prices", status="done", state="done",
@@ -118,6 +125,27 @@ def _derived(caller: Caller, portfolio: str, text: str) -> dict[str, str]:
         "report_id": report.public_id,
         "import_id": imported.public_id,
     }
+
+
+def _record(caller: Caller, portfolio: str, text: str) -> dict[str, Any]:
+    """A night of one portfolio with figures, as the report's maker writes it."""
+    beta, hedge, drag = example.beta_item(), example.hedge_item(), example.drag_item()
+    for row in (*beta["result"]["contributions"], *drag["result"]["funds"]):
+        row["symbol"] = text
+    measures = {"semiconductor-beta": beta, "hedge-effectiveness": hedge, "leveraged-drag": drag}
+    dated = json.dumps(measures)
+    for day, earlier in _EARLIER.items():
+        dated = dated.replace(day, earlier)
+    return report_record(
+        client={"id": caller.client.public_id, "name": text, "synthetic": False},
+        business_date=date(2025, 8, 29),
+        revision=1,
+        known_at=datetime.now(UTC),
+        portfolios=[
+            PortfolioFigures(portfolio, text, text, "USD", f"{text}.IX", json.loads(dated))
+        ],
+        previous=None,
+    )
 
 
 def _uuid(public: str) -> str:
