@@ -86,7 +86,7 @@ class ProblemMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.path.startswith(_OUTSIDE):
+        if request.path_info.startswith(_OUTSIDE):
             return _not_received(request) or self.get_response(request)
         response: HttpResponseBase
         if refusal := _hostile(request):
@@ -109,7 +109,7 @@ class OperatorScopeMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path.startswith("/admin/") and request.user.is_staff:
+        if _is_admin(request) and request.user.is_staff:
             with operator_scope():
                 return self.get_response(request)
         return self.get_response(request)
@@ -130,11 +130,16 @@ def _not_received(request: HttpRequest) -> HttpResponse | None:
     return None
 
 
+def _is_admin(request: HttpRequest) -> bool:
+    """By what the URL configuration is asked: `path` begins with where the service is mounted."""
+    return request.path_info.startswith("/admin/")
+
+
 class _AdminOnly(MiddlewareMixin):
     """Works for the admin alone: programs have keys, and neither cookies nor sessions."""
 
     def __call__(self, request: HttpRequest) -> Any:
-        if request.path.startswith("/admin/"):
+        if _is_admin(request):
             return super().__call__(request)
         return self.get_response(request)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.test import Client as Browser
 
 from portfolios.models import Portfolio
 from portfolios.tenancy import operator_scope
@@ -346,3 +347,16 @@ def test_corporate_actions_that_do_nothing_are_refused(
     caller.post("/v1/instruments", {"symbol": "OWN", "kind": "etf"})
     row = {"instrument": "OWN", "ex_date": "2025-08-29", **action}
     assert caller.post("/v1/corporate-actions", {"actions": [row]}).code == "validation-error"
+
+
+def test_admin_is_whole_wherever_the_service_is_mounted() -> None:
+    """Whether its log-in has a session, a token and a scope is asked of the path that finds it."""
+    browser = Browser(enforce_csrf_checks=True)
+    form = browser.get("/admin/login/", SCRIPT_NAME="/risk")
+    assert form.status_code == 200
+    assert b"csrfmiddlewaretoken" in form.content
+    sent = browser.post("/admin/login/", {"username": "a", "password": "b"}, SCRIPT_NAME="/risk")
+    assert sent.status_code == 403
+    elsewhere = browser.get("/v1/portfolios", SCRIPT_NAME="/admin/")
+    assert elsewhere.status_code == 401
+    assert not elsewhere.cookies
