@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -45,6 +47,22 @@ def test_same_question_is_composed_once_and_asked_with_its_own_values() -> None:
     assert sql == first[0]
     assert set(parameters) == {other.pk, NOW.replace(year=2025), "b", NOW, 20}
     assert set(first[1]) == {one.pk, NOW, "a", 10}
+
+
+def test_first_use_by_many_at_once_gives_each_its_own_values() -> None:
+    statements.forget()
+    clients = [Client(pk=uuid7()) for _ in range(20)]
+    together = threading.Barrier(len(clients))
+
+    def ask(client: Client) -> tuple[str, list[Any]]:
+        together.wait()
+        return _asked(client, NOW, name__exact=str(client.pk)).page(7, None)
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        found = list(pool.map(ask, clients))
+    assert len({sql for sql, _ in found}) == 1
+    for client, (_, parameters) in zip(clients, found, strict=True):
+        assert set(parameters) == {client.pk, NOW, str(client.pk), 7}
 
 
 def test_each_way_to_ask_is_a_statement_of_its_own() -> None:
