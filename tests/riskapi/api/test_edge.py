@@ -182,7 +182,7 @@ def test_database_away_is_503_while_a_key_is_checked(
     def away(*_: Any) -> None:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr("portfolios.services.authentication._first_query", away)
+    monkeypatch.setattr("portfolios.services.authentication._results", away)
     answer = caller.get("/v1/me")
     assert (answer.status, answer.code) == (503, "service-degraded")
     assert answer.headers["Retry-After"] == "5"
