@@ -273,33 +273,32 @@ def list_response(
     fingerprint = fingerprint_of(request)
     cursor = parameters.get("cursor")
     after = opened(cursor, fingerprint)[:2] if cursor else None
-    looks = [statements.page(limit + 1, after)]
+    looks = [statements.page(limit, after)]
     if counts:
         looks.append(statements.count())
     if about is not None:
         looks.append(about.statement)
-    now, [page, *more] = _looked(view, client, looks)
+    now, [[(page, found, *last)], *more] = _looked(view, client, looks)
     if about is not None:
         echo |= about.told(more[-1])
     if asked is not None:
         asked = replace(asked, now=now)
         echo["resolved_from"] = asked.echo()
-    has_more = len(page) > limit
+    has_more = found > limit
     next_cursor = next_url = None
     headers = {}
     if has_more:
-        page.pop()
         known_at = asked.echo()["known_at"].isoformat() if asked else ""
-        next_cursor = sealed(fingerprint, page[-1][1:], known_at)
+        next_cursor = sealed(fingerprint, last, known_at)
         query = [(k, v) for k, v in parameters.items() if k != "cursor"]
         next_url = f"{request.path}?{urlencode([*query, ('cursor', next_cursor)])}"
         headers["Link"] = f'<{next_url}>; rel="next"'
-    texts = [row[0] for row in page]
+    rows = f"[{page or ''}]"
     return Response(
         {
-            "data": orjson.Fragment("[" + ",".join(texts) + "]")
+            "data": orjson.Fragment(rows)
             if shown is None
-            else [shown(orjson.loads(text)) for text in texts],
+            else list(map(shown, orjson.loads(rows))),
             "has_more": has_more,
             "next_cursor": next_cursor,
             "next_url": next_url,

@@ -108,13 +108,11 @@ class Statements:
         return sql, [values[p.place] if type(p) is _Value else p for p in parameters]
 
     def page(self, limit: int, after: tuple[str, str] | None) -> Statement:
-        """Rows from the first, or after one by its order: each a text, with what orders it."""
-        if after is None:
-            sql, parameters = self._filled("first page")
-            return sql, [*parameters, limit]
-        sql, parameters = self._filled("next page")
-        seen = after[: len(self._question.order.columns)]
-        return sql, [*parameters, *seen, limit]
+        """Rows from the first, or after one by its order, as one row: their text, how many there
+        are with the one beyond the limit, and what orders the last of the page."""
+        sql, parameters = self._filled("first page" if after is None else "next page")
+        seen = () if after is None else after[: len(self._question.order.columns)]
+        return sql, [limit, limit, limit, *parameters, *seen, limit + 1]
 
     def all(self) -> Statement:
         """The texts of all rows."""
@@ -168,15 +166,24 @@ def _page(sql: str, row: JsonRow, order: Order, *, after: bool) -> str:
         sign = "<" if order.descending else ">"
         beyond = f" WHERE ({', '.join(columns)}) {sign} ({', '.join(['%s'] * len(columns))})"
     inner = f"SELECT * FROM ({sql}) r{beyond} ORDER BY {_by(order)} LIMIT %s"
-    ends = ", ".join(f"{columns[at]}::text" for at in (0, -1))
-    return _texts(inner, row, order, also=f", {ends}")
-
-
-def _texts(sql: str, row: JsonRow, order: Order, also: str = "") -> str:
+    # One row: what comes in many has the client wake for each part of it. The rows are joined in
+    # the order that they are numbered in.
+    first, last = columns[0], columns[-1]
+    number = f"row_number() OVER (ORDER BY {_by(order)})"
+    numbered = _texts(inner, row, f", {first}::text, {last}::text, {number}")
     return (
-        f"SELECT row_to_json(j)::text{also} FROM ({sql}) r, LATERAL (SELECT {row.sql}) j"
-        f" ORDER BY {_by(order)}"
+        "SELECT string_agg(body, ',') FILTER (WHERE n <= %s), count(*),"
+        " max(first) FILTER (WHERE n = %s), max(last) FILTER (WHERE n = %s)"
+        f" FROM ({numbered}) p (body, first, last, n)"
     )
+
+
+def _all(sql: str, row: JsonRow, order: Order) -> str:
+    return f"{_texts(sql, row)} ORDER BY {_by(order)}"
+
+
+def _texts(sql: str, row: JsonRow, also: str = "") -> str:
+    return f"SELECT row_to_json(j)::text{also} FROM ({sql}) r, LATERAL (SELECT {row.sql}) j"
 
 
 def _by(order: Order) -> str:
@@ -191,7 +198,7 @@ def _count(sql: str, row: JsonRow, order: Order) -> str:  # noqa: ARG001  # as t
 _PARTS: Mapping[str, Callable[[str, JsonRow, Order], str]] = {
     "first page": functools.partial(_page, after=False),
     "next page": functools.partial(_page, after=True),
-    "all": _texts,
+    "all": _all,
     "count": _count,
 }
 

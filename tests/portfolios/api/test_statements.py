@@ -45,8 +45,8 @@ def test_same_question_is_composed_once_and_asked_with_its_own_values() -> None:
     sql, parameters = second.page(20, None)
     assert statements._composed.cache_info().misses == 1
     assert sql == first[0]
-    assert set(parameters) == {other.pk, NOW.replace(year=2025), "b", NOW, 20}
-    assert set(first[1]) == {one.pk, NOW, "a", 10}
+    assert set(parameters) == {other.pk, NOW.replace(year=2025), "b", NOW, 20, 21}
+    assert set(first[1]) == {one.pk, NOW, "a", 10, 11}
 
 
 def test_first_use_by_many_at_once_gives_each_its_own_values() -> None:
