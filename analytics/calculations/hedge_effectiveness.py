@@ -21,7 +21,7 @@ from analytics.calculations.hedge_history import Exposures, coverage_drift, doll
 from analytics.calculations.market import Market
 from analytics.calculations.measures import Request, Submission, details_of, uid_of
 from analytics.calculations.outputs import Json, Outcome, Unanswerable, warning
-from analytics.calculations.valuation import gap_warnings, hypothetical, missing_fx
+from analytics.calculations.valuation import gap_warnings, hypothetical, missing_fx, window_warnings
 from analytics.engine.errors import EngineError
 from analytics.engine.hedge import (
     HORIZONS,
@@ -260,6 +260,7 @@ def _prepare(market: Market, valued: Book, params: Json) -> _Hedge:
             used=used,
         )
     notes = [*book.warnings, *book.stale_warnings(params["max_price_age_sessions"])]
+    notes += window_warnings(params["window"], rows)
     notes += gap_warnings(market, lead, rows)
     missing = int((~used).sum())
     if missing:

@@ -27,7 +27,7 @@ from analytics.calculations.measures import (
     uid_of,
 )
 from analytics.calculations.outputs import Json, Outcome, Unanswerable, warning
-from analytics.calculations.valuation import gap_warnings, missing_fx
+from analytics.calculations.valuation import gap_warnings, missing_fx, window_warnings
 from analytics.engine.beta import (
     LADDER_STEPS,
     VENUE_CLOSE_UTC,
@@ -764,7 +764,9 @@ def _warnings(sample: _GroupSample, at: int, params: Json) -> list[Json]:
             )
         )
     notes += _peak_warning(sample, at)
-    notes += gap_warnings(market, sample.benchmark_series, sample.rows[-group.window - 1 :])
+    rows = sample.rows[-group.window - 1 :]
+    notes += window_warnings(group.window, rows)
+    notes += gap_warnings(market, sample.benchmark_series, rows)
     least = float(sample.coverage[at].min()) if sample.coverage.size else 1.0
     if least < 1.0:
         notes.append(

@@ -17,7 +17,7 @@ from analytics.calculations.facts import Requirements
 from analytics.calculations.market import Market
 from analytics.calculations.measures import MIN_OBS, Request, Submission
 from analytics.calculations.outputs import Json, Outcome, Unanswerable, warning
-from analytics.calculations.valuation import missing_fx
+from analytics.calculations.valuation import missing_fx, window_warnings
 from analytics.engine.concentration import concentration
 from analytics.engine.errors import EngineError
 from analytics.engine.leverage import realized_variance
@@ -154,7 +154,10 @@ def _sample(market: Market, book: Book, params: Json) -> _Sample:
     return _Sample(
         book=book, held=held, dates=panel.dates, used=used,
         returns=portfolio.series[0][used], legs=legs, weights=weights,
-        warnings=_warnings(market, book, held, params, float(coverage.min())),
+        warnings=[
+            *_warnings(market, book, held, params, float(coverage.min())),
+            *window_warnings(params["window"], rows),
+        ],
     )  # fmt: skip
 
 

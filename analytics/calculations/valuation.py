@@ -187,6 +187,21 @@ def _local_value(market: Market, holding: Holding) -> float:
     return holding.quantity * last[0] if last else 0.0
 
 
+def window_warnings(window: int, rows: IntArray) -> list[Json]:
+    """What to say where the history, in rows of sessions, begins inside the window."""
+    held = max(rows.size - 1, 0)
+    if held >= window:
+        return []
+    return [
+        warning(
+            "incomplete-history",
+            f"the window is {window} sessions and there are returns of {held}; the figures rest on"
+            " these",
+            n_sessions=held,
+        )
+    ]
+
+
 def gap_warnings(market: Market, instrument_id: int, rows: IntArray) -> list[Json]:
     """What to say where the series whose sessions make the sample lacks some between."""
     missing = market.missing_sessions(rows)

@@ -415,6 +415,21 @@ def test_closed_form_alone_never_passes_a_hedge(
     assert quarter["verdict"] == "inconclusive"
 
 
+def test_a_window_longer_than_the_history_is_told(portfolio: Portfolio, answer: Answer) -> None:
+    on_file = len(SESSIONS) - 1
+    asked: dict[str, dict[str, Any]] = {
+        BETA: {}, HEDGE: {"hedging": [{"instrument": "SOXS"}]}, Run.Kind.TAIL_RISK: {},
+    }  # fmt: skip
+    for kind, params in asked.items():
+        whole = answer(kind, portfolio, window=on_file, **params)
+        assert "incomplete-history" not in codes(whole), kind
+        longer = answer(kind, portfolio, window=2520, **params)
+        assert longer["status"] == "ok"
+        (note,) = [n for n in longer["result"]["warnings"] if n["code"] == "incomplete-history"]
+        assert note["n_sessions"] == on_file
+        assert f"2520 sessions and there are returns of {on_file};" in note["message"]
+
+
 def test_sessions_between_prices_are_named_and_no_fund_compounds_across_them(
     instruments: dict[str, Instrument], portfolio: Portfolio, answer: Answer
 ) -> None:
