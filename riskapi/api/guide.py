@@ -40,7 +40,8 @@ PAGES = {
     "getting-started": Page(_FOLDER / "getting-started.md", "Begin here: ten minutes."),
     "authentication": Page(
         _FOLDER / "authentication.md",
-        "API keys, rotation, OAuth 2.0, quotas, finding a request again.",
+        "API keys, rotation, OAuth 2.0 with a secret or `private_key_jwt`, client certificates"
+        " (mTLS), quotas, finding a request again.",
     ),
     "reading": Page(
         _FOLDER / "reading.md", "Pages, filters, shapes, `as_of` and `known_at`, entity tags."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from django.test import Client as Browser
 from django.urls import resolve
 
@@ -37,6 +38,15 @@ def test_the_readme_has_the_table_of_the_guide() -> None:
     readme = (ROOT / "README.md").read_text()
     for name, one in PAGES.items():
         assert f"]({one.path.relative_to(ROOT)}) | {one.about} |" in readme, name
+
+
+@pytest.mark.parametrize("way_in", ["private_key_jwt", "mTLS"])
+def test_the_readme_names_each_way_in_for_operators_and_for_developers(way_in: str) -> None:
+    setting = {"private_key_jwt": "RISK_PUBLIC_URL", "mTLS": "RISK_CERTIFICATE_PROXIES"}[way_in]
+    lines = (ROOT / "README.md").read_text().splitlines()
+    for beginning in (f"| `{setting}` |", "| [Keys, tokens, scopes and limits]"):
+        [line] = [line for line in lines if line.startswith(beginning)]
+        assert way_in in line
 
 
 def test_whoever_opens_the_address_of_the_service_sees_the_guide() -> None:
