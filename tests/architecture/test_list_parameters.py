@@ -20,9 +20,11 @@ from portfolios.api import statements
 from portfolios.api.listing import Listing
 from portfolios.tenancy import client_scope, queries
 from riskapi.api.renderers import dumps
+from tests.architecture import populations
 from tests.architecture.test_access_matrix import PAGED, RECEIVER, _list_address
 from tests.architecture.test_sandbox_walls import caller_of_sandbox
 from tests.architecture.two_clients import DAY, Side, side_create, side_of
+from tests.callers import caller_create
 from tests.sizes import every, sized
 
 pytestmark = pytest.mark.django_db
@@ -117,3 +119,29 @@ def _texts(listing: Listing, name: str, side: Side) -> Iterator[str]:
     yield from (f"{one},{one}" for one in texts)
     yield ",".join(getattr(parse, "choices", named))
     yield ",".join(["a"] * 100)
+
+
+def test_pages_put_together_are_the_list(asked: list[_Noted], subtests: pytest.Subtests) -> None:
+    caller = caller_create("holder")
+    side = Side(caller, {"instrument": "FUND", **populations.fill(caller, 5)})
+    turned = 0
+    for path, view in PAGED.items():
+        sorts = [f"&sort={sign}{name}" for name in view.listing.sorts for sign in ("", "-")]
+        for sort in sorts or [""]:
+            with subtests.test(path, sort=sort):
+                if "known_at" in view.listing.extra:  # a first page says what is so now
+                    told = caller.get(_list_address(side, path, "limit=1")).body["resolved_from"]
+                    sort += f"&known_at={told['known_at']}"  # noqa: PLW2901  # one state for all
+                whole = caller.get(_list_address(side, path, f"limit=1000{sort}")).body["data"]
+                with client_scope(caller.client.pk):
+                    assert len(asked[-1].by_the_orm()) == len(whole)
+                    assert asked[-1].by_the_orm() == asked[-1].by_what_is_kept()
+                address, pages = _list_address(side, path, f"limit=2{sort}"), []
+                while address:
+                    answer = caller.get(address)
+                    assert answer.status == 200, answer.content[:300]
+                    pages += answer.body["data"]
+                    address = answer.body["next_url"]
+                    turned += address is not None
+                assert [*map(dumps, pages)] == [*map(dumps, whole)]
+    assert turned >= len(PAGED)
