@@ -14,7 +14,7 @@ from tests.bench.connections import fire
 from tests.bench.timing import Goal, goals, interleaved, show
 from tests.flows.service import Api, Service
 
-READS, LISTS = 200, 20
+READS, LISTS = 400, 100
 _BARE = "bare Django view, no middleware"
 
 
