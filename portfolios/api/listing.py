@@ -33,10 +33,10 @@ from portfolios.api.exports import (
 )
 from portfolios.api.fields import plain_date, rfc3339
 from portfolios.api.limits import STATEMENT_TIMEOUT
-from portfolios.api.plans import planned
-from portfolios.api.statements import Order, Rows, Statement, Statements
+from portfolios.api.statements import Order, Rows, Statements
 from portfolios.errors import InvalidRequest
 from portfolios.models import Client
+from portfolios.plans import Statement, planned
 from portfolios.selectors.json_rows import JsonRow
 from portfolios.tenancy import client_queries, queries
 

@@ -20,10 +20,10 @@ from django.db.models import QuerySet
 
 from portfolios.identifiers import is_sandbox, sandbox_id, uuid7
 from portfolios.models import Client
+from portfolios.plans import Statement
 from portfolios.selectors.json_rows import JsonRow
 
 Rows = Callable[..., QuerySet[Any, Any]]
-Statement = tuple[str, list[Any]]
 
 #: By type of what is left open: values that are like no other, told apart by their identity.
 _STAND_INS: Mapping[type, Callable[[int], Any]] = {

@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 
 from portfolios.errors import Refused
 from portfolios.models import ApiKey, AuthFailureWindow, Client
+from portfolios.plans import Statement, planned
 from portfolios.selectors.rows import instance_of_some
 from portfolios.services.audit import audit_record
 from portfolios.services.credentials import (
@@ -36,7 +37,7 @@ from portfolios.services.quotas import (
     quota_return,
     request_quota,
 )
-from portfolios.tenancy import Look, client_scope, operator_scope
+from portfolios.tenancy import Look, client_scope, operator_scope, queries
 
 _USE_NOTED_EVERY = timedelta(minutes=1)
 _WINDOW = timedelta(seconds=WINDOW_SECONDS)
@@ -60,8 +61,7 @@ _ADMIT_AND_ENTER = _ADMIT.replace(
     "q.*, set_config('app.client_id', CASE WHEN q.used IS NOT NULL AND q.violated IS NULL"
     " THEN k.client_id::text ELSE '' END, true) FROM",
 )
-#: Where the transaction goes on after the message.
-_LEAVE = ";SELECT set_config('app.client_id', '', true)"
+_LEAVE: Statement = ("SELECT set_config('app.client_id', '', true)", [])
 _KEY_COLUMNS, _QUOTA_COLUMNS = 21, 4
 #: To `credential_lookup`: an OAuth 2.0 client whatever it says of its secret.
 _ASSERTION = "ra"
@@ -154,22 +154,22 @@ def _admit(
     mode: str | None = None,
 ) -> Admission:
     """The live key of this id that has one of these hashes, and says to be of this mode."""
-    statement = _ADMIT
-    if look:
-        leave = _LEAVE if connection.in_atomic_block else ""
-        statement = f"{_ADMIT_AND_ENTER};{look.statement}{leave}"
     rows, *others = _results(
-        statement,
-        [
-            form,
-            key_id,
-            _array(candidate.hex() for candidate in hashes),
-            _array(policies),
-            settings.REQUESTS_PER_MINUTE,
-            settings.RUNS_PER_MINUTE,
-            WINDOW_SECONDS,
-            *(look.parameters if look else ()),
-        ],
+        (
+            _ADMIT_AND_ENTER if look else _ADMIT,
+            [
+                form,
+                key_id,
+                _array(candidate.hex() for candidate in hashes),
+                _array(policies),
+                settings.REQUESTS_PER_MINUTE,
+                settings.RUNS_PER_MINUTE,
+                WINDOW_SECONDS,
+            ],
+        ),
+        *([(look.statement, look.parameters)] if look else ()),
+        # Where the transaction goes on after the message, the scope of the look does not.
+        *([_LEAVE] if look and connection.in_atomic_block else ()),
     )
     row = rows[0] if rows else None
     key = _key_of(row) if row is not None else None
@@ -288,11 +288,11 @@ def _note_use(key: ApiKey, credential: Credential | None, *, outdated: bool) -> 
 
 def first_query(sql: str, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
     """The first row of one statement, without a transaction around it."""
-    rows = _results(sql, parameters)[0]
+    rows = _results((sql, parameters))[0]
     return rows[0] if rows else None
 
 
-def _results(sql: str, parameters: Sequence[Any]) -> list[list[tuple[Any, ...]]]:
+def _results(*statements: Statement) -> list[list[tuple[Any, ...]]]:
     """The rows of each statement of one message, without a transaction around it.
 
     It is the first query of a request, so it is here that connections kept since before a restart
@@ -300,12 +300,8 @@ def _results(sql: str, parameters: Sequence[Any]) -> list[list[tuple[Any, ...]]]
     """
     while True:
         try:
-            with connection.cursor() as cursor:
-                cursor.execute(sql, parameters)
-                results = [cursor.fetchall()]
-                while cursor.nextset():
-                    results.append(cursor.fetchall())
-                return results
+            with planned(statements) as by_plan:
+                return queries(by_plan)
         except (OperationalError, InterfaceError):
             kept = connection.connection
             if kept is None or not kept.closed or connection.in_atomic_block:

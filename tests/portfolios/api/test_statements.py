@@ -16,6 +16,7 @@ from portfolios.api import statements
 from portfolios.api.statements import Order, Statements
 from portfolios.identifiers import sandbox_id, uuid7
 from portfolios.models import Client, Portfolio
+from portfolios.plans import Statement
 from portfolios.selectors.json_rows import JsonRow, plain, public_id
 from portfolios.selectors.portfolios import portfolio_rows_known
 from portfolios.tenancy import client_queries
@@ -54,7 +55,7 @@ def test_first_use_by_many_at_once_gives_each_its_own_values() -> None:
     clients = [Client(pk=uuid7()) for _ in range(20)]
     together = threading.Barrier(len(clients))
 
-    def ask(client: Client) -> tuple[str, list[Any]]:
+    def ask(client: Client) -> Statement:
         together.wait()
         return _asked(client, NOW, name__exact=str(client.pk)).page(7, None)
 
@@ -62,7 +63,7 @@ def test_first_use_by_many_at_once_gives_each_its_own_values() -> None:
         found = list(pool.map(ask, clients))
     assert len({sql for sql, _ in found}) == 1
     for client, (_, parameters) in zip(clients, found, strict=True):
-        assert set(parameters) == {client.pk, NOW, str(client.pk), 7}
+        assert set(parameters) == {client.pk, NOW, str(client.pk), 7, 8}
 
 
 def test_each_way_to_ask_is_a_statement_of_its_own() -> None:

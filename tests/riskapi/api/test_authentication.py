@@ -130,7 +130,7 @@ def test_authentication_and_counting_cost_one_query(caller: Caller, settings: Se
     caller.get("/v1/portfolios/pf_none")
     with CaptureQueriesContext(connection) as queries:
         assert "RateLimit" in caller.get("/v1/portfolios/pf_none").headers
-    asked = [q["sql"] for q in queries.captured_queries if "credential_lookup" in q["sql"]]
+    asked = [q["sql"] for q in queries.captured_queries if "EXECUTE plan_" in q["sql"]]
     assert len(asked) == 1
     # Around it: savepoint, scope set, savepoint rolled back and released.
     assert len(queries) == 5

@@ -1,4 +1,4 @@
-"""Plans that connections keep: making one costs PostgreSQL as much as finding the rows of a page.
+"""Plans that connections keep: making one costs PostgreSQL as much as finding what is asked for.
 
 A statement is prepared under a name the first time that a connection sends it, in the same trip.
 What a connection has is noted beside it. After an error nobody knows what was carried out, and of
@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db import connection
 
-from portfolios.api.statements import Statement
+Statement = tuple[str, Sequence[Any]]
 
 MAX_PLANS = 50
 _names: weakref.WeakKeyDictionary[Any, dict[str, str]] = weakref.WeakKeyDictionary()
@@ -39,8 +39,8 @@ def _by_name(kept: Any, sql: str, parameters: Sequence[Any]) -> Statement:
         names = _names[kept] = {}
         before = "DEALLOCATE ALL;"
     if sql not in names:
-        names[sql] = f"list_{len(names)}"
+        names[sql] = f"plan_{len(names)}"
         numbered = sql % tuple(f"${at}" for at in range(1, len(parameters) + 1))
         before += f"PREPARE {names[sql]} AS {numbered.replace('%', '%%')};"
-    places = ", ".join(["%s"] * len(parameters))
-    return f"{before}EXECUTE {names[sql]}({places})", [*parameters]
+    places = f"({', '.join(['%s'] * len(parameters))})" if parameters else ""
+    return f"{before}EXECUTE {names[sql]}{places}", parameters

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.db import DatabaseError, connection
 
-from portfolios.api import plans
-from portfolios.api.plans import planned
+from portfolios import plans
+from portfolios.plans import planned
 from portfolios.tenancy import queries
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,10 +36,10 @@ def test_statement_is_prepared_in_the_trip_that_first_needs_it() -> None:
     assert "PREPARE" in sent
     assert found == [[(3,)]]
     assert _asked((SUM, [3, 4]), (SUM, [5, 6])) == (
-        "EXECUTE list_0(%s, %s);EXECUTE list_0(%s, %s)",
+        "EXECUTE plan_0(%s, %s);EXECUTE plan_0(%s, %s)",
         [[(7,)], [(11,)]],
     )
-    assert _prepared() == {"list_0"}
+    assert _prepared() == {"plan_0"}
 
 
 def test_percent_signs_stay() -> None:
@@ -56,7 +56,7 @@ def test_connection_begins_anew_after_an_error(failing: tuple[str, list[object]]
     sent, found = _asked((SUM, [1, 2]))
     assert sent.startswith("DEALLOCATE ALL;PREPARE")
     assert found == [[(3,)]]
-    assert _prepared() == {"list_0"}
+    assert _prepared() == {"plan_0"}
 
 
 def test_connection_keeps_so_many_plans(monkeypatch: pytest.MonkeyPatch) -> None:
