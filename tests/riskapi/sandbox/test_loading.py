@@ -60,7 +60,8 @@ def test_what_is_missing_is_added_and_what_was_changed_stays(sandbox: Caller) ->
 def test_its_market_is_the_synthetic_one_as_traded(sandbox: Caller) -> None:
     market = generate(REFERENCE_SESSION)
     with client_scope(sandbox.client.pk):
-        closes = dict(Price.objects.filter(instrument__symbol=BEAR).values_list("session", "close"))
+        prices = Price.objects.filter(instrument__symbol=BEAR).order_by("session")
+        closes = dict(prices.values_list("session", "close"))
         unlabeled = set(
             Instrument.objects.filter(is_synthetic=False).values_list("kind", flat=True)
         )
