@@ -81,9 +81,8 @@ def test_closes_on_file_are_the_closes_as_traded() -> None:
     market = generate(date(2026, 11, 4))
 
     with operator_scope():
-        on_file = dict(
-            Price.objects.filter(instrument__symbol=BEAR).values_list("session", "close")
-        )
+        prices = Price.objects.filter(instrument__symbol=BEAR).order_by("session")
+        on_file = dict(prices.values_list("session", "close"))
         terms = LeverageTerms.objects.get(instrument__symbol=BEAR)
     assert terms.multiple == -3
     assert list(on_file) == market.sessions
