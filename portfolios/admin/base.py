@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Model
+from django.db.models import Field, Model
 from django.http import HttpRequest, HttpResponseRedirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -20,6 +22,7 @@ from unfold.decorators import display
 from portfolios.errors import DomainError
 from portfolios.models import Client
 from portfolios.services.audit import audit_record
+from portfolios.texts import fault_of
 
 
 def actor_of(request: HttpRequest) -> str:
@@ -71,13 +74,33 @@ def colored(name: str) -> Callable[[Model], str]:
     return column
 
 
-class AuditedAdmin(ModelAdmin):
+class ReadableTexts:
+    """Forms that take the same names as the API does."""
+
+    def formfield_for_dbfield(
+        self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        made = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]  # of the admin it is mixed into
+        text = getattr(made, "base_field", made)  # of an array, each
+        if isinstance(text, forms.CharField):
+            text.validators = [*text.validators, _readable]
+        return made
+
+
+def _readable(text: str) -> None:
+    if fault := fault_of(text):
+        raise ValidationError(fault.message, fault.code)
+
+
+class AuditedAdmin(ReadableTexts, ModelAdmin):
     """Shared manners: bounded lists, no deletion, an audit event for every change."""
 
     paginator = BoundedPaginator
     show_full_result_count = False
     list_per_page = 50
-    actions_selection_counter = False
+
+    class Media:
+        css: ClassVar[dict[str, tuple[str, ...]]] = {"all": ("portfolios/admin.css",)}
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

@@ -10,13 +10,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import StackedInline, TabularInline
 
-from portfolios.admin.base import AuditedAdmin
+from portfolios.admin.base import AuditedAdmin, ReadableTexts
 from portfolios.models import CorporateAction, Instrument, LeverageTerms, OptionTerms
 from portfolios.services.data_version import data_version_bump
 from portfolios.services.facts import fact_moment
 
 
-class _TermsInline:
+class _TermsInline(ReadableTexts):
     """Terms are added and put right, never taken away."""
 
     extra = 0

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from unfold.admin import TabularInline
 
-from portfolios.admin.base import AuditedAdmin, ReadOnlyInline, actor_of
+from portfolios.admin.base import AuditedAdmin, ReadableTexts, ReadOnlyInline, actor_of
 from portfolios.models import Instrument, Portfolio, Position, PositionSet
 from portfolios.selectors.clock import market_today
 from portfolios.selectors.positions import position_set_effective
@@ -126,7 +126,7 @@ class PositionFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # generic i
         ]
 
 
-class PositionInline(TabularInline):
+class PositionInline(ReadableTexts, TabularInline):
     model = Position
     formset = PositionFormSet
     fields = ("instrument", "quantity", "cost", "tags")

@@ -12,15 +12,13 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
 from portfolios.api.limits import MAX_DIGITS, MAX_EXPONENT
+from portfolios.texts import fault_of
 
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[-+][0-9]{2}:[0-9]{2})"
 )
-#: Ends of lines, controls, and what has the rest of a line read backwards: a name with them in a
-#: log, a report or a cell is taken for what it is not.
-_NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 class Culprit(str):
@@ -88,16 +86,12 @@ class ExactDecimalField(serializers.DecimalField):
 class TextField(serializers.CharField):
     """One line of text as it stands: a number is not taken for one, no control gets in."""
 
-    default_error_messages = {
-        "control": "One line of text, without control characters or changes of direction."
-    }
-
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
         text = super().to_internal_value(data)
-        if _NO_TEXT.search(text):
-            self.fail("control")
+        if fault := fault_of(text):
+            raise serializers.ValidationError(fault.message, fault.code)
         return text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from pathlib import Path
 from typing import Any
 
 from django.db.models import QuerySet
@@ -39,6 +40,7 @@ from portfolios.selectors.json_rows import JsonRow, document, moment, nested, pl
 from portfolios.selectors.portfolios import portfolio_get_for_client
 from portfolios.services.audit import audit_record
 from portfolios.services.imports import import_accept
+from portfolios.texts import fault_of
 
 #: What a client may send; the rest is loaded by the operator for all.
 CLIENT_KINDS = (
@@ -200,8 +202,9 @@ class ImportListView(ApiView):
         options = read_parameters(request, self.parameters["POST"])
         content, filename = _file_of(request)
         filename = options.get("filename") or filename
-        if not filename:
-            raise InvalidRequest("Name the file: ?filename=SOXX.csv.", code="bad-parameter")
+        if fault := fault_of(Path(filename).name):
+            message = f"Name the file, as ?filename=SOXX.csv. {fault.message}"
+            raise InvalidRequest(message, code="bad-parameter")
         portfolio = (
             portfolio_get_for_client(self.client, options["portfolio"])
             if "portfolio" in options

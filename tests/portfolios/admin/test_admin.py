@@ -193,6 +193,26 @@ def test_a_new_client_and_its_portfolio(operator: Browser, world: World, form_of
         assert AuditEvent.objects.filter(client=client).count() == 2
 
 
+@pytest.mark.parametrize("field", ["name", "external_id"])
+def test_names_are_those_that_the_api_takes(
+    operator: Browser, world: World, form_of: FormOf, field: str
+) -> None:
+    path = f"/admin/portfolios/portfolio/{world['portfolio'].pk}/change/"
+    page = operator.post(path, {**form_of(path), field: "Core\u202etxet"})
+    assert "without control characters or changes of direction" in page.content.decode()
+    with operator_scope():
+        assert Portfolio.objects.get().name == "Core"
+
+
+def test_tags_are_those_that_the_api_takes(
+    operator: Browser, world: World, form_of: FormOf
+) -> None:
+    path = f"/admin/portfolios/positionset/add/?portfolio={world['portfolio'].pk}"
+    fields = {**form_of(path), "as_of": "2026-11-20", "positions-0-tags": "hedge,\u200b"}
+    page = operator.post(path, fields)
+    assert "with something to be seen in it" in page.content.decode()
+
+
 def test_key_is_shown_once_and_works(operator: Browser, world: World, form_of: FormOf) -> None:
     path = "/admin/portfolios/apikey/add/"
     data = form_of(path) | {"client": world["client"].pk, "name": "new", "scopes": ["reports:read"]}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from django.test import Client as Browser
 
-from portfolios.models import Portfolio
+from portfolios.models import Import, Portfolio
 from portfolios.tenancy import operator_scope
 from tests.callers import Caller
 
@@ -93,6 +95,25 @@ def test_names_are_one_line_of_text(caller: Caller, name: str) -> None:
     assert "control characters" in answer.body["errors"][0]["message"]
     for plain in ("Bücher & Söhne", "半導体", "كتاب", "a\u200db", "  trimmed\n"):
         assert caller.post("/v1/portfolios", {"name": plain}).status == 201
+
+
+def test_names_that_show_nothing_are_refused(caller: Caller) -> None:
+    answer = caller.post("/v1/portfolios", {"name": "\u200b\u3164"})
+    assert (answer.status, answer.code) == (400, "validation-error")
+    assert answer.body["errors"][0]["code"] == "invisible"
+
+
+@pytest.mark.parametrize("name", ["a\nb.csv", "x\u202evsc.exe", "\u200b", ".", "/"])
+def test_names_of_files_are_one_line_of_text(caller: Caller, name: str) -> None:
+    answer = caller.post(
+        f"/v1/imports?filename={quote(name)}",
+        raw=b"date,close\n",
+        content_type="text/csv",
+        Idempotency_Key="k",
+    )
+    assert (answer.status, answer.code) == (400, "bad-parameter")
+    with operator_scope():
+        assert not Import.objects.exists()
 
 
 @pytest.mark.parametrize(
