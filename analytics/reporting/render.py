@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any, Literal
 
 import matplotlib as mpl
 import typst
@@ -23,7 +24,13 @@ def html_of(page: Page) -> str:
 
 
 def pdf_of(page: Page) -> bytes:
-    """A4 with page numbers, tagged for screen readers.
+    """A4 with page numbers, tagged for screen readers."""
+    document: bytes = typeset(page, form="pdf")
+    return document
+
+
+def typeset(page: Page, *, form: Literal["pdf", "png"]) -> Any:
+    """The page as the compiler sets it: one document, or a list of pictures.
 
     The fonts are the compiler's own and matplotlib's, so the machine's do not matter; the document
     is dated with its business date.
@@ -33,6 +40,7 @@ def pdf_of(page: Page) -> bytes:
         font_paths=_fonts(),
         sys_inputs={"page": json.dumps(asdict(page), ensure_ascii=False)},
         timestamp=datetime.fromisoformat(page.business_date).replace(tzinfo=UTC),
+        format=form,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import subprocess
@@ -9,10 +10,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from analytics.reporting.page import page_of
-from analytics.reporting.render import html_of, pdf_of
+from analytics.reporting.render import html_of, pdf_of, typeset
 from tests.analytics.reporting.example import AWKWARD, record, with_previous
 
 
@@ -141,6 +144,19 @@ def test_client_without_portfolios_gets_a_page_that_says_so(tmp_path: Path) -> N
     made = record() | {"portfolios": [], "totals": {"portfolios": 0, "items": 0, "by_status": {}}}
     assert "no active portfolios" in html_of(page_of(made))
     assert "no active portfolios" in pdf_text(made, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["W" * 200, "\u202e" + "الرئيسية" * 25, AWKWARD * 2])
+def test_no_name_leaves_its_column_on_paper(name: str) -> None:
+    made = record()
+    made["client"]["name"] = name
+    for entry in made["portfolios"]:
+        entry["name"] = entry["external_id"] = name
+    for sheet in typeset(page_of(made), form="png"):
+        picture = np.asarray(Image.open(io.BytesIO(sheet)).convert("L"))
+        margin = int(picture.shape[1] * 15 / 210)
+        assert picture[:, -margin:].min() == 255
+        assert picture[:, :margin].min() == 255
 
 
 def test_pdf_is_a4_and_tagged() -> None:
