@@ -183,7 +183,7 @@ def _all(sql: str, row: JsonRow, order: Order) -> str:
 
 
 def _texts(sql: str, row: JsonRow, also: str = "") -> str:
-    return f"SELECT row_to_json(j)::text{also} FROM ({sql}) r, LATERAL (SELECT {row.sql}) j"
+    return f"SELECT {row.sql}{also} FROM ({sql}) r"
 
 
 def _by(order: Order) -> str:

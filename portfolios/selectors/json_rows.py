@@ -2,13 +2,14 @@
 
     PORTFOLIO = JsonRow(id=public_id("id", "pf"), name=plain("name"))
 
-`sql` makes the members of a row of `rows.values(*PORTFOLIO.columns)`, named `r` in the statement;
-its text is the answer's, so that Python need not make a value of each column and a text of each
-value. `of` makes the same members of an object.
+`sql` makes the text of a row of `rows.values(*PORTFOLIO.columns)`, named `r` in the statement; it
+is the answer's, so that Python need not make a value of each column and a text of each value. `of`
+makes the same members of an object.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from portfolios.models import Instrument
 class Member(NamedTuple):
     """What a row says under one name: an expression on columns, and the same in Python."""
 
+    #: Makes the text of the JSON; NULL for null.
     sql: str
     columns: tuple[str, ...]
     of: Callable[[Mapping[str, Any]], Any]
@@ -36,7 +38,13 @@ class JsonRow:
         self.columns = tuple(
             dict.fromkeys(name for member in members.values() for name in member.columns)
         )
-        self.sql = ", ".join(f'{member.sql} AS "{name}"' for name, member in members.items())
+        # Joined by hand: PostgreSQL's own functions look up how to write each value of each row.
+        starts = itertools.chain("{", itertools.repeat(","))
+        parts = (
+            f"""('{start}"{name}":' || coalesce({member.sql}, 'null'))"""
+            for start, (name, member) in zip(starts, members.items(), strict=False)
+        )
+        self.sql = " || ".join((*parts, "'}'"))
         self.has_documents = any(member.is_document for member in members.values())
 
     def of(self, found: Model) -> dict[str, Any]:
@@ -50,7 +58,7 @@ class JsonRow:
 
 def plain(column: str) -> Member:
     """Text, a whole number, a truth value, a date or a list of texts."""
-    return Member(f'r."{column}"', (column,), lambda row: row[column])
+    return Member(_json(f'r."{column}"'), (column,), lambda row: row[column])
 
 
 def document(column: str) -> Member:
@@ -62,7 +70,7 @@ def public_id(column: str, prefix: str) -> Member:
     def of(row: Mapping[str, Any]) -> str | None:
         return None if row[column] is None else identifiers.public_id(prefix, row[column])
 
-    return Member(_public_id(column, prefix), (column,), of)
+    return Member(_quoted(_public_id(column, prefix)), (column,), of)
 
 
 def reference(name: str) -> Member:
@@ -75,30 +83,28 @@ def reference(name: str) -> Member:
         return {"id": identifiers.public_id(Instrument.ID_PREFIX, row[uid]), "symbol": row[symbol]}
 
     start = f"""'{{"id":"' || {_public_id(uid, Instrument.ID_PREFIX)}"""
-    rest = f"""'","symbol":' || to_json(r."{symbol}")::text || '}}'"""
-    return Member(f"({start} || {rest})::json", (uid, symbol), of)
+    rest = f"""'","symbol":' || {_json(f'r."{symbol}"')} || '}}'"""
+    return Member(f"{start} || {rest}", (uid, symbol), of)
 
 
 def nested(**members: Member) -> Member:
     """An object of these members."""
     row = JsonRow(**members)
-    sql = f"(SELECT row_to_json(n) FROM (SELECT {row.sql}) n)"
-    return Member(sql, row.columns, row.of_values, row.has_documents)
+    return Member(row.sql, row.columns, row.of_values, row.has_documents)
 
 
 def moment(column: str) -> Member:
     """UTC to the microsecond, without a fraction where there is none."""
-    pattern = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
+    pattern = r"""'\"YYYY-MM-DD"T"HH24:MI:SS.US"Z"\"'"""
     written = f"""to_char(r."{column}" AT TIME ZONE 'UTC', {pattern})"""
     return Member(f"replace({written}, '.000000', '')", (column,), lambda row: row[column])
 
 
 def exact(column: str) -> Member:
     """A decimal as text, with the digits it came with. One that is not finite is an error."""
-    sql = (
-        f"""CASE WHEN r."{column}" < 'Infinity' AND r."{column}" > '-Infinity'"""
-        f""" THEN r."{column}"::text ELSE ('not finite: ' || r."{column}")::numeric::text END"""
-    )
+    value = f'r."{column}"'  # without a scale: NULL, or not finite
+    error = f"('not finite: ' || {value})::numeric::text"
+    sql = f"CASE WHEN scale({value}) IS NULL THEN {error} ELSE {_quoted(f'{value}::text')} END"
     return Member(sql, (column,), lambda row: row[column])
 
 
@@ -109,31 +115,36 @@ def real(column: str) -> Member:
     whole number without a point. (Beyond 2**53 it may write a digit more than it takes.)
     """
     value, written = f'r."{column}"', f'r."{column}"::text'
+    usual = f"abs({value}) >= 1e-4 AND abs({value}) < 1e15 AND {value} <> trunc({value})"
     sql = (
-        f"(CASE WHEN strpos({written}, 'e') = 0 THEN {_pointed(written)}"
+        f"CASE WHEN {usual} THEN {written} ELSE"
+        f" (CASE WHEN strpos({written}, 'e') = 0 THEN {_pointed(written)}"
         f" WHEN abs({value}) >= 1e-5 AND abs({value}) < 1e16"
         f" THEN {_pointed(f'{written}::numeric::text')}"
-        rf" ELSE regexp_replace({written}, 'e([-+])0', 'e\1') END)::json"
+        rf" ELSE regexp_replace({written}, 'e([-+])0', 'e\1') END)::json::text END"
     )
     return Member(sql, (column,), lambda row: row[column])
 
 
 def is_given(column: str) -> Member:
-    return Member(f'r."{column}" IS NOT NULL', (column,), lambda row: row[column] is not None)
+    return Member(
+        f'(r."{column}" IS NOT NULL)::text', (column,), lambda row: row[column] is not None
+    )
 
 
 def is_missing(column: str) -> Member:
-    return Member(f'r."{column}" IS NULL', (column,), lambda row: row[column] is None)
+    return Member(f'(r."{column}" IS NULL)::text', (column,), lambda row: row[column] is None)
 
 
 def unless_empty(column: str) -> Member:
     """A text, null where it is empty."""
-    return Member(f"""nullif(r."{column}", '')""", (column,), lambda row: row[column] or None)
+    sql = _json(f"""nullif(r."{column}", '')""")
+    return Member(sql, (column,), lambda row: row[column] or None)
 
 
 def named(column: str, names: Mapping[Any, str]) -> Member:
     """A text under another name."""
-    cases = " ".join(f"WHEN '{one}' THEN '{other}'" for one, other in names.items())
+    cases = " ".join(f"""WHEN '{one}' THEN '"{other}"'""" for one, other in names.items())
     return Member(f'CASE r."{column}" {cases} END', (column,), lambda row: names[row[column]])
 
 
@@ -153,7 +164,16 @@ def beginning(text: str, column: str) -> Member:
     def of(row: Mapping[str, Any]) -> str | None:
         return f"{text}{row[column]}" if row[column] else None
 
-    return Member(f"""'{text}' || nullif(r."{column}", '')""", (column,), of)
+    return Member(_json(f"""'{text}' || nullif(r."{column}", '')"""), (column,), of)
+
+
+def _json(value: str) -> str:
+    return f"to_json({value})::text"
+
+
+def _quoted(text: str) -> str:
+    """JSON of a text in which nothing need be escaped."""
+    return f"""'"' || {text} || '"'"""
 
 
 def _public_id(column: str, prefix: str) -> str:

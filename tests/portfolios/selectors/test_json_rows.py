@@ -47,9 +47,9 @@ def _written(member: Member, kind: str, values: Sequence[Any]) -> list[str]:
     places = ", ".join(["%s"] * len(row.columns))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT row_to_json(j)::text FROM (SELECT v.at, {columns} FROM (VALUES "
+            f"SELECT {row.sql} FROM (SELECT v.at, {columns} FROM (VALUES "
             + ", ".join(f"({at}, {places})" for at in range(len(values)))
-            + f") v ({names})) r, LATERAL (SELECT {row.sql}) j ORDER BY r.at",
+            + f") v ({names})) r ORDER BY r.at",
             [repr(v) if isinstance(v, float) else v for v in values for _ in row.columns],
         )
         return [text for (text,) in cursor.fetchall()]
@@ -112,7 +112,7 @@ def test_reference_is_the_same_from_either() -> None:
     values: dict[str, Any] = {"benchmark__uid": uuid.UUID(int=7), "benchmark__symbol": 'A "B" \\ é'}
     with connection.cursor() as cursor:
         cursor.execute(
-            f'SELECT {member.sql}::text FROM (SELECT %s::uuid "benchmark__uid",'
+            f'SELECT {member.sql} FROM (SELECT %s::uuid "benchmark__uid",'
             ' %s "benchmark__symbol" UNION ALL SELECT NULL, NULL) r',
             list(values.values()),
         )
