@@ -31,7 +31,6 @@ from portfolios.errors import Conflict
 from portfolios.exports import FORMATS
 from portfolios.selectors.json_rows import (
     JsonRow,
-    Member,
     beginning,
     moment,
     nested,
@@ -39,16 +38,6 @@ from portfolios.selectors.json_rows import (
     public_id,
 )
 from portfolios.services.quotas import RUNS
-
-
-def _link(form: str) -> Member:
-    identity = public_id("id", Report.ID_PREFIX)
-    return Member(
-        f"'/v1/reports/' || {identity.sql} || '.{form}'",
-        identity.columns,
-        lambda row: f"/v1/reports/{identity.of(row)}.{form}",
-    )
-
 
 _REPORT = JsonRow(
     id=public_id("id", Report.ID_PREFIX),
@@ -59,7 +48,11 @@ _REPORT = JsonRow(
     created_at=moment("created_at"),
     finished_at=moment("finished_at"),
     content_hash=beginning("sha256:", "content_hash"),
-    links=nested(**{form: _link(form) for form in ("html", "pdf", "csv")}),
+    links=nested(
+        html=public_id("id", Report.ID_PREFIX, within="/v1/reports/{}.html"),
+        pdf=public_id("id", Report.ID_PREFIX, within="/v1/reports/{}.pdf"),
+        csv=public_id("id", Report.ID_PREFIX, within="/v1/reports/{}.csv"),
+    ),
 )
 _CSV = FILE_RENDERERS[[form.name for form in FORMATS].index("csv")]
 

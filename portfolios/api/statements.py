@@ -143,11 +143,24 @@ def _composed(part: str, asked: _Question) -> tuple[str, tuple[Any, ...]]:
     for lookup, value in asked.conditions:
         queryset = queryset.filter(**{lookup: filled(value)})
     columns = dict.fromkeys((*asked.row.columns, *asked.order.columns))
-    sql, parameters = queryset.order_by().values(*columns).query.sql_with_params()
+    chosen = _in_order(queryset, asked.order).values(*columns)
+    sql, parameters = chosen.query.sql_with_params()
     places = {id(value): _Value(place) for place, value in enumerate(stand_ins)}
     kept = tuple(places.get(id(parameter), parameter) for parameter in parameters)
     _require_all(kept, len(stand_ins))
     return _PARTS[part](sql, asked.row, asked.order), kept
+
+
+def _in_order(rows: QuerySet[Any, Any], order: Order) -> QuerySet[Any, Any]:
+    """Unordered, as pages are ordered; but where one row stands in for others it is the order that
+    chooses it. That begins with what tells the rows apart, and goes the way of the page, so that
+    one index serves both."""
+    apart = rows.query.distinct_fields
+    if not apart:
+        return rows.order_by()
+    if not order.descending:
+        return rows
+    return rows.order_by(*(f"-{name}" for name in apart), *rows.query.order_by[len(apart) :])
 
 
 def _require_all(parameters: Sequence[Any], values: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Q
 
 from portfolios.models import Client, FxRate, Instrument, Portfolio, Position, PositionSet, Price
-from portfolios.selectors.market import overlaid, split_factor, splits_of
+from portfolios.selectors.market import PRICE_KEY, overlaid, split_factor, splits_of
 
 #: A price older than this is no price.
 OLDEST = timedelta(days=30)
@@ -123,7 +123,7 @@ def _closes(
     client: Client, instruments: Iterable[int], as_of: date, known_at: datetime | None
 ) -> dict[int, tuple[date, Decimal]]:
     rows = (
-        overlaid(Price, client, ("instrument_id", "session"), known_at)
+        overlaid(Price, client, PRICE_KEY, known_at)
         .filter(
             instrument__in=list(instruments),
             session__range=(as_of - OLDEST, as_of),

@@ -16,7 +16,7 @@ from portfolios.identifiers import parse_public_id
 from portfolios.models import Client, Instrument, InstrumentRevision
 from portfolios.selectors.positions import known_then
 from portfolios.selectors.rows import columns, instance
-from portfolios.selectors.sharing import seen_by
+from portfolios.selectors.sharing import OWN_FIRST, seen_by
 
 MAX_SUGGESTIONS = 3
 _SUGGESTION_POOL = 20_000
@@ -77,7 +77,7 @@ def instrument_named(client: Client, name: str | uuid.UUID) -> QuerySet[Instrume
     """The one that `instrument_find` finds by a symbol or by the id inside of a public id."""
     by = Q(uid=name) if isinstance(name, uuid.UUID) else Q(symbol=name)
     rows = Instrument.objects.filter(seen_by(client)).filter(by)
-    return rows.order_by(F("client").asc(nulls_last=True))[:1]
+    return rows.order_by(OWN_FIRST)[:1]
 
 
 def instrument_identity(client: Client, name: str | uuid.UUID) -> tuple[str, list[Any]]:

@@ -66,11 +66,15 @@ def document(column: str) -> Member:
     return plain(column)._replace(is_document=True)
 
 
-def public_id(column: str, prefix: str) -> Member:
-    def of(row: Mapping[str, Any]) -> str | None:
-        return None if row[column] is None else identifiers.public_id(prefix, row[column])
+def public_id(column: str, prefix: str, *, within: str = "{}") -> Member:
+    """An id, or the address that it is in."""
+    before, after = within.split("{}")
 
-    return Member(_quoted(_public_id(column, prefix)), (column,), of)
+    def of(row: Mapping[str, Any]) -> str | None:
+        uid = row[column]
+        return None if uid is None else f"{before}{identifiers.public_id(prefix, uid)}{after}"
+
+    return Member(f"""'"{before}{prefix}_' || {_hex(column)} || '{after}"'""", (column,), of)
 
 
 def reference(name: str) -> Member:
@@ -82,9 +86,9 @@ def reference(name: str) -> Member:
             return None
         return {"id": identifiers.public_id(Instrument.ID_PREFIX, row[uid]), "symbol": row[symbol]}
 
-    start = f"""'{{"id":"' || {_public_id(uid, Instrument.ID_PREFIX)}"""
-    rest = f"""'","symbol":' || {_json(f'r."{symbol}"')} || '}}'"""
-    return Member(f"{start} || {rest}", (uid, symbol), of)
+    start = f"""'{{"id":"{Instrument.ID_PREFIX}_' || {_hex(uid)} || '","symbol":'"""
+    text = _json(f'r."{symbol}"')
+    return Member(f"{start} || {text} || '}}'", (uid, symbol), of)
 
 
 def nested(**members: Member) -> Member:
@@ -104,7 +108,7 @@ def exact(column: str) -> Member:
     """A decimal as text, with the digits it came with. One that is not finite is an error."""
     value = f'r."{column}"'  # without a scale: NULL, or not finite
     error = f"('not finite: ' || {value})::numeric::text"
-    sql = f"CASE WHEN scale({value}) IS NULL THEN {error} ELSE {_quoted(f'{value}::text')} END"
+    sql = f"""CASE WHEN scale({value}) IS NULL THEN {error} ELSE '"' || {value}::text || '"' END"""
     return Member(sql, (column,), lambda row: row[column])
 
 
@@ -171,13 +175,8 @@ def _json(value: str) -> str:
     return f"to_json({value})::text"
 
 
-def _quoted(text: str) -> str:
-    """JSON of a text in which nothing need be escaped."""
-    return f"""'"' || {text} || '"'"""
-
-
-def _public_id(column: str, prefix: str) -> str:
-    return f"""'{prefix}_' || encode(uuid_send(r."{column}"), 'hex')"""
+def _hex(column: str) -> str:
+    return f"""encode(uuid_send(r."{column}"), 'hex')"""
 
 
 def _pointed(written: str) -> str:

@@ -12,8 +12,10 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from portfolios.models import Client, CorporateAction, FxRate, Instrument, LeverageTerms, Price
 from portfolios.selectors.positions import known_then
-from portfolios.selectors.sharing import seen_by
+from portfolios.selectors.sharing import OWN_FIRST, seen_by
 
+#: Of which there is one price.
+PRICE_KEY = ("instrument_id", "session")
 _DIGITS = Context(prec=20)
 
 
@@ -35,10 +37,15 @@ def price_list_for_client(
     *,
     known_at: datetime | None = None,
 ) -> QuerySet[Price]:
-    """One row per session of one instrument, or of the one that a query finds."""
-    return overlaid(Price, client, ("instrument_id", "session"), known_at).filter(
-        instrument=instrument
-    )
+    """One row per session of one instrument, or of the one that a query finds; to be narrowed by
+    session alone.
+
+    What `overlaid` finds, read off the index of an instrument's sessions in its order: a page of a
+    long history costs what it shows.
+    """
+    of = Q(instrument=instrument)
+    rows = Price.objects.filter(known_then(known_at), seen_by(client), of)
+    return rows.order_by("session", OWN_FIRST).distinct("session")
 
 
 def closes_around(
@@ -46,7 +53,7 @@ def closes_around(
 ) -> dict[int, list[tuple[date, Decimal]]]:
     """Closes by instrument, oldest first."""
     rows = (
-        overlaid(Price, client, ("instrument_id", "session"), None)
+        overlaid(Price, client, PRICE_KEY, None)
         .filter(instrument__in=instruments, session__range=(first, last), close__isnull=False)
         .order_by("instrument_id", "session")
         .values_list("instrument_id", "session", "close")
@@ -112,7 +119,7 @@ def last_total_return(
     known_at: datetime | None = None,
 ) -> tuple[Decimal, float] | None:
     """The latest close, until `as_of`, with its total-return level."""
-    rows = price_list_for_client(client, instrument, known_at=known_at)
+    rows = overlaid(Price, client, PRICE_KEY, known_at).filter(instrument=instrument)
     if as_of is not None:
         rows = rows.filter(session__lte=as_of)
     row = (

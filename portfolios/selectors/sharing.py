@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import uuid
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from portfolios.identifiers import is_sandbox
 from portfolios.models import Client
+
+#: Order of a shared table in which a client's own row comes before the one that it stands in for.
+OWN_FIRST = F("client").asc(nulls_last=True)
 
 
 def seen_by(client: Client | uuid.UUID | None) -> Q:

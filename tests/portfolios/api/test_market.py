@@ -92,6 +92,25 @@ def test_own_price_stands_in_for_its_client_alone(
     assert _closes(theirs) == ["52"]
 
 
+@pytest.mark.parametrize("sort", ["session", "-session"])
+@pytest.mark.parametrize("known_at", ["", "&known_at={now}"])
+def test_own_prices_stand_in_on_every_page_either_way(
+    caller: Caller, shared: Market, sort: str, known_at: str
+) -> None:
+    _add(caller, _row(DAYS[0], "100.5"), _row(DAYS[2], "102.5"), _row(DAYS[4], "52.5"))
+    now = caller.get("/v1/prices?instrument=NVDA").body["resolved_from"]["known_at"]
+    url = f"/v1/prices?instrument=NVDA&limit=2&count=true&sort={sort}" + known_at.format(now=now)
+    rows = []
+    while url:
+        answer = caller.get(url)
+        assert answer.body["count"] == len(DAYS)
+        rows += [(row["session"], row["close"], row["own"]) for row in answer.body["data"]]
+        url = answer.body["next_url"]
+    closes = [("100.5", True), ("101", False), ("102.5", True), ("51.5", False), ("52.5", True)]
+    expected = [(day, *close) for day, close in zip(DAYS, closes, strict=True)]
+    assert rows == (expected if sort == "session" else expected[::-1])
+
+
 def test_same_prices_again_change_nothing(caller: Caller, shared: Market) -> None:
     _add(caller, _row("2026-11-20", "52.25"))
     again = _add(caller, _row("2026-11-20", 52.250))
