@@ -11,7 +11,7 @@ import uuid
 from datetime import timedelta
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from portfolios.identifiers import uuid7
@@ -20,6 +20,7 @@ from portfolios.waking import DELIVERIES, wake_workers
 from portfolios.webhooks.catalogue import CATALOGUE, EventType
 
 KEPT = timedelta(days=30)
+PURGED_AT_ONCE = 1_000
 
 #: The lock is held until the commit, so that a client's events become visible in the order of
 #: their ids: a reader who has seen one will not be given an earlier one later on. An endpoint that
@@ -83,12 +84,28 @@ def deliveries_queue(client_id: uuid.UUID, wanted: list[tuple[int, uuid.UUID]]) 
     return queued
 
 
+def event_hold(event_id: int) -> bool:
+    """Keep an event from being purged until the caller's transaction ends; False: it is gone."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM portfolios_event WHERE id = %s FOR KEY SHARE", [event_id])
+        return bool(cursor.rowcount)
+
+
 def events_purge() -> int:
-    """Delete events past their time, with their deliveries; needs an operator's transaction."""
-    old = Q(created_at__lte=Now() - KEPT)
-    Delivery.objects.filter(event__in=Event.objects.filter(old)).delete()
+    """Delete events past their time, with their deliveries; needs an operator's transaction.
+
+    At most `PURGED_AT_ONCE`, the oldest first. What somebody works with is passed over until the
+    next time: the purge waits for nobody, so that nobody can come to wait for it in a circle.
+    """
+    past = Event.objects.filter(created_at__lte=Now() - KEPT)
+    free_ones = past.order_by("id").select_for_update(skip_locked=True)
+    old = list(free_ones.values_list("id", flat=True)[:PURGED_AT_ONCE])
+    sent = Delivery.objects.filter(event__in=old)
+    free = list(sent.select_for_update(skip_locked=True).values_list("id", flat=True))
+    Delivery.objects.filter(id__in=free).delete()
     # In one statement: nothing else refers to an event.
-    return Event.objects.filter(old)._raw_delete("default")
+    gone = Event.objects.filter(~Exists(Delivery.objects.filter(event=OuterRef("pk"))), id__in=old)
+    return gone._raw_delete("default") if old else 0
 
 
 def _turn_of(client_id: uuid.UUID) -> int:

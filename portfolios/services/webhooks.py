@@ -14,11 +14,11 @@ from typing import Any
 
 from django.conf import settings
 
-from portfolios.errors import Conflict
+from portfolios.errors import Conflict, NotFound
 from portfolios.models import Client, Delivery, WebhookEndpoint
 from portfolios.services.audit import audit_record
 from portfolios.services.deliveries import delivery_cancel_queued
-from portfolios.services.events import deliveries_queue, event_record
+from portfolios.services.events import deliveries_queue, event_hold, event_record
 from portfolios.webhooks.catalogue import EventType
 from portfolios.webhooks.signing import (
     WebhooksNotConfigured,
@@ -142,6 +142,8 @@ def delivery_redeliver(
     The caller has locked the endpoint's row.
     """
     _require_enabled(endpoint)
+    if not event_hold(delivery.event_id):
+        raise NotFound("There is no such delivery.")
     Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.QUEUED).update(
         state=Delivery.State.CANCELED, not_before=None
     )

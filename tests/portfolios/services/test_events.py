@@ -10,9 +10,10 @@ import pytest
 from django.db import ProgrammingError, connection, transaction
 from django.db.models.functions import Now
 
+from portfolios.errors import NotFound
 from portfolios.models import Client, Delivery, Event, WebhookEndpoint
-from portfolios.services.events import KEPT, event_record, events_purge
-from portfolios.services.webhooks import webhook_endpoint_delete
+from portfolios.services.events import KEPT, event_hold, event_record, events_purge
+from portfolios.services.webhooks import delivery_redeliver, webhook_endpoint_delete
 from portfolios.tenancy import client_scope, operator_scope
 from portfolios.webhooks.catalogue import CATALOGUE, EventType
 
@@ -83,6 +84,84 @@ def test_events_past_their_time_are_purged_with_their_deliveries(client: Client)
         assert events_purge() == 1
         assert Event.objects.get().status == "succeeded"
         assert Delivery.objects.count() == 1
+
+
+def _old_delivery(endpoint: WebhookEndpoint, status: str) -> Delivery:
+    old = Event.objects.create(
+        client=endpoint.client, type="run.finished", object_id=RUN, link="/", status=status,
+        created_at=Now() - KEPT - timedelta(seconds=1),
+    )  # fmt: skip
+    return Delivery.objects.create(client=endpoint.client, event=old, endpoint=endpoint)
+
+
+def test_more_than_are_purged_at_once_go_in_turns(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portfolios.services.events.PURGED_AT_ONCE", 2)
+    endpoint = endpoint_of(client)
+    with operator_scope():
+        for status in "abc":
+            _old_delivery(endpoint, status)
+        assert [events_purge() for _ in range(3)] == [2, 1, 0]
+        assert not Event.objects.exists()
+        assert not Delivery.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("table", ["event", "delivery"])
+def test_purge_waits_for_nobody_and_passes_over_what_is_worked_with(
+    client: Client, table: str
+) -> None:
+    endpoint = endpoint_of(client)
+    with operator_scope():
+        busy = _old_delivery(endpoint, "busy")
+        _old_delivery(endpoint, "idle")
+    held, purged = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with client_scope(client.pk):
+            if table == "event":
+                assert event_hold(busy.event_id)
+            else:
+                Delivery.objects.filter(pk=busy.pk).update(tries=7)
+            held.set()
+            assert purged.wait(10), "the purge waited"
+        connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert held.wait(10)
+    with operator_scope():
+        assert events_purge() == 1
+    purged.set()
+    thread.join()
+    with operator_scope():
+        assert Event.objects.get().status == "busy"
+        assert events_purge() == 1
+        assert not Delivery.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_that_is_being_purged_is_not_sent_again(client: Client) -> None:
+    endpoint = endpoint_of(client)
+    with operator_scope():
+        delivery = _old_delivery(endpoint, "old")
+    purging, asked = threading.Event(), threading.Event()
+
+    def purge() -> None:
+        with operator_scope():
+            assert events_purge() == 1
+            purging.set()
+            assert not asked.wait(0.5), "it was not waited for"
+        connection.close()
+
+    thread = threading.Thread(target=purge)
+    thread.start()
+    assert purging.wait(10)
+    with pytest.raises(NotFound), client_scope(client.pk):
+        delivery_redeliver(endpoint=endpoint, delivery=delivery, actor="test")
+    asked.set()
+    thread.join()
 
 
 @pytest.mark.django_db(transaction=True)

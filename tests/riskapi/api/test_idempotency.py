@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import Counter
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -14,6 +17,7 @@ from portfolios.models import AuditEvent, IdempotencyRecord, Portfolio
 from portfolios.services.idempotency import KEPT
 from portfolios.tenancy import operator_scope
 from tests.callers import Answer, Caller, caller_create
+from tests.sizes import sized
 
 
 def _count() -> int:
@@ -126,3 +130,44 @@ def test_twenty_at_once_have_one_effect() -> None:
             assert answer.code == "idempotency-in-progress"
             assert answer.headers["Retry-After"] == "1"
     assert _count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_at_its_end_has_one_more_effect_whatever_the_purge_does() -> None:
+    caller = caller_create("alpha")
+    answers: list[Answer] = []
+    ended = threading.Event()
+
+    def send(key: str) -> None:
+        try:
+            answers.append(caller.post("/v1/portfolios", {"name": key}, Idempotency_Key=key))
+        finally:
+            connection.close()
+
+    def purge_on() -> None:
+        while not ended.is_set():
+            purge()
+        connection.close()
+
+    purging = threading.Thread(target=purge_on)
+    purging.start()
+    keys = [f"k{number}" for number in range(sized(3, 50))]
+    for key in keys:
+        send(key)
+        with operator_scope():
+            IdempotencyRecord.objects.filter(key=key).update(
+                created_at=Now() - KEPT + timedelta(milliseconds=50)
+            )
+        threads = [threading.Thread(target=send, args=[key]) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        time.sleep(0.06)
+        send(key)  # when the end has passed for certain
+    ended.set()
+    purging.join()
+    assert {answer.status for answer in answers} <= {201, 409}
+    with operator_scope():
+        names = Counter(Portfolio.objects.values_list("name", flat=True))
+    assert names == dict.fromkeys(keys, 2)
