@@ -242,10 +242,12 @@ def _prepare(market: Market, valued: Book, params: Json) -> _Hedge:
     panel = market.panel(series, rows, book.currency)
 
     def returns(exposures: Exposures, gross: float) -> FloatArray:
-        held = np.array([pk in exposures for pk in series])
-        product: FloatArray = panel.returns[:, held] @ (
-            np.array([exposures[pk] for pk in series if pk in exposures]) / gross
-        )
+        held = np.flatnonzero([pk in exposures for pk in series])
+        weights = np.array([exposures[pk] for pk in series if pk in exposures]) / gross
+        # Of neighbors a view: what the item holds is most of the panel.
+        beside = held.size and held[-1] - held[0] + 1 == held.size
+        columns = slice(held[0], held[-1] + 1) if beside else held
+        product: FloatArray = panel.returns[:, columns] @ weights
         return product
 
     item_exposures, hedge_exposures = _exposures(exposed), _exposures(hedges)

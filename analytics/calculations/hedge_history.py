@@ -48,10 +48,15 @@ def dollar_offsets(
             "reason": "no two sessions have prices of item and hedge",
             "verdict": str(Verdict.INCONCLUSIVE),
         }, Verdict.INCONCLUSIVE  # fmt: skip
-    levels, sessions = levels[known], market.block.sessions[rows[known]]
+    sessions = market.block.sessions[rows[known]]
+    if known.all():
+        returns = market.panel(series, rows, currency).returns
+    else:
+        levels = levels[known]
+        returns = levels[1:] / levels[:-1] - 1.0
     exposures = np.array([[side.get(pk, 0.0) for pk in series] for side in (item, hedge)])
     fixed = _offset(np.diff(levels @ (exposures / levels[-1]).T, axis=0), policy)
-    constant = _offset((levels[1:] / levels[:-1] - 1.0) @ exposures.T, policy)
+    constant = _offset(returns @ exposures.T, policy)
     agree = fixed.cumulative_passes == constant.cumulative_passes
     verdict = Verdict.INCONCLUSIVE
     if agree and fixed.cumulative_passes is not None:

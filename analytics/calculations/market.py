@@ -10,7 +10,7 @@ import contextlib
 import math
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
@@ -29,6 +29,7 @@ from analytics.calculations.facts import (
     option_of,
 )
 from analytics.calculations.kept_facts import KEPT_POSITION_SETS, KeptFacts, facts_kept_of
+from analytics.calculations.kept_panels import kept_levels, kept_panels
 from analytics.calculations.price_store import PriceBlock, price_block
 from analytics.engine.errors import EngineError
 from analytics.engine.options import ParitySpot
@@ -536,25 +537,54 @@ class Market:
 
         With the rows of one calendar, both ends of every return are the same moments for all.
         """
-        levels = self.levels(instrument_ids, rows, currency)
-        return return_panel(self.block.sessions[rows], [str(pk) for pk in instrument_ids], levels)
+        key, levels = self._look(instrument_ids, rows, currency)
+
+        def made() -> ReturnPanel:
+            names = [str(pk) for pk in instrument_ids]
+            return return_panel(self.block.sessions[rows], names, levels())
+
+        return kept_panels.get(key, made)
 
     def levels(
         self, instrument_ids: Sequence[int], rows: IntArray, currency: str | None = None
     ) -> FloatArray:
-        """Total-return levels on the given rows, one column an instrument, NaN where unpriced."""
+        """Total-return levels on the given rows, one column an instrument, NaN where unpriced.
+
+        Read-only.
+        """
+        _, levels = self._look(instrument_ids, rows, currency)
+        return levels()
+
+    def _look(
+        self, instrument_ids: Sequence[int], rows: IntArray, currency: str | None
+    ) -> tuple[Hashable | None, Callable[[], FloatArray]]:
+        """What levels are made of, None for those of the past, which are not kept; and they."""
         self.looked_at(instrument_ids, rows, currency)
-        columns = self.block.columns(instrument_ids)
-        if rows.size and rows[-1] - rows[0] + 1 == rows.size:
-            levels = self.block.levels[rows[0] : rows[-1] + 1, columns]
-        else:
-            levels = self.block.levels[np.ix_(rows, columns)]
-        if currency is not None:
-            for at, pk in enumerate(instrument_ids):
-                local = self.instrument(pk).currency
-                if local != currency:
-                    levels[:, at] *= self.fx(local, currency)[rows]
-        return levels
+        local = [self.instrument(pk).currency for pk in instrument_ids] if currency else []
+        rates = {
+            at: self.fx(base, currency)
+            for at, base in enumerate(local)
+            if currency is not None and base != currency
+        }
+
+        def made() -> FloatArray:
+            columns = self.block.columns(instrument_ids)
+            if rows.size and rows[-1] - rows[0] + 1 == rows.size:
+                levels = self.block.levels[rows[0] : rows[-1] + 1, columns]
+            else:
+                levels = self.block.levels[np.ix_(rows, columns)]
+            for at, rate in rates.items():
+                levels[:, at] *= rate[rows]
+            levels.flags.writeable = False
+            return levels
+
+        # By client and date, as rates of exchange are.
+        key = (
+            self.client_id, self.block.version, self.as_of, tuple(instrument_ids), rows.tobytes(),
+            currency,
+        )  # fmt: skip
+        known = key if self.block.is_current else None
+        return known, lambda: kept_levels.get(known, made)
 
     def sessions_without_rate(self, base: str, quote: str, rows: IntArray) -> list[date]:
         absent = rows[np.isnan(self.fx(base, quote)[rows])]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from analytics.calculations.books import (
     proxy_warning,
 )
 from analytics.calculations.facts import Requirements
+from analytics.calculations.kept_panels import Kept
 from analytics.calculations.market import Market
 from analytics.calculations.measures import (
     MIN_OBS,
@@ -208,37 +209,31 @@ class _Columns:
     """Of the columns themselves, for portfolios with a return of everything on every session."""
 
 
-#: Some megabytes each; by state of the facts, so that they are the arrays a new look would make.
-_KEPT_COLUMNS = 4
-_LARGEST_KEPT = 1_000_000
-_kept: OrderedDict[tuple[Hashable, ...], _Columns] = OrderedDict()
+#: By state of the facts, so that they are the arrays a new look would make.
+_kept: Kept[_Columns] = Kept(lambda columns: columns.panel.returns.size)
 
 
 def _columns(
     market: Market, group: _Group, benchmark: int, series: Sequence[int], length: int
 ) -> _Columns:
     """The columns of one sample, kept from an earlier unit or computed."""
+    rows = market.rows(benchmark, length)
+    # Looked at also where the regressions on it are kept.
+    panel = market.panel(series, rows, group.currency)
+
+    def made() -> _Columns:
+        own = _own_currency(market, benchmark, rows, panel)
+        last = slice(-group.window, None)
+        fit = semiconductor_beta(
+            panel.returns[last].T, own[last], hac_lags=group.hac_lags, min_obs=MIN_OBS
+        )
+        return _Columns(panel, own, fit)
+
     key = (
         market.client_id, market.block.version, market.as_of, benchmark, length, tuple(series),
         group.currency, group.window, group.hac_lags,
     )  # fmt: skip
-    if key in _kept:
-        _kept.move_to_end(key)
-        market.looked_at(series, market.rows(benchmark, length), group.currency)
-        return _kept[key]
-    rows = market.rows(benchmark, length)
-    panel = market.panel(series, rows, group.currency)
-    own = _own_currency(market, benchmark, rows, panel)
-    last = slice(-group.window, None)
-    fit = semiconductor_beta(
-        panel.returns[last].T, own[last], hac_lags=group.hac_lags, min_obs=MIN_OBS
-    )
-    columns = _Columns(panel, own, fit)
-    if market.block.is_current and panel.returns.size <= _LARGEST_KEPT:
-        _kept[key] = columns
-        while len(_kept) > _KEPT_COLUMNS:
-            _kept.popitem(last=False)
-    return columns
+    return _kept.get(key if market.block.is_current else None, made)
 
 
 class _GroupSample:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from django.utils import timezone
 
 from analytics.calculations import semiconductor_beta
 from analytics.calculations.kept_facts import kept_states
+from analytics.calculations.kept_panels import Kept, kept_levels, kept_panels
+from analytics.calculations.market import Market
 from analytics.calculations.measures import Submission
 from analytics.calculations.registry import MEASURES
 from analytics.calculations.runner import compute_unit
@@ -52,7 +56,8 @@ def unit(client: Client, portfolio: Portfolio, kind: str) -> Unit:
 
 def forget() -> None:
     kept_states.clear()
-    semiconductor_beta._kept.clear()
+    for kept in (semiconductor_beta._kept, kept_levels, kept_panels):
+        kept.clear()
 
 
 @pytest.mark.parametrize("kind", PARAMS)
@@ -97,3 +102,44 @@ def test_clients_do_not_share_what_was_read(instruments: dict[str, Instrument]) 
         compute_unit(unit(client, portfolio, "semiconductor-beta"))
     owners = {owner for owner, _ in kept_states}
     assert len(owners) >= 2
+
+
+def test_what_was_used_last_is_kept_up_to_so_many_numbers() -> None:
+    made: list[str] = []
+
+    def make(text: str) -> str:
+        made.append(text)
+        return text
+
+    kept: Kept[str] = Kept(len, room=6)
+    for text in ("aa", "bb", "aa", "cc", "aa", "dd", "aa", "bb"):
+        assert kept.get(text, partial(make, text)) == text
+    assert made == ["aa", "bb", "cc", "dd", "bb"]
+    for text, key in (("large", "large"), ("no key", None)):
+        for _ in range(2):
+            kept.get(key, partial(make, text))
+    assert made[5:] == ["large", "large", "no key", "no key"]
+
+
+def test_what_is_kept_of_a_market_cannot_be_written_to(
+    instruments: dict[str, Instrument],
+) -> None:
+    """And is made anew for another date and currency, and for a look back in time."""
+    client = market_facts.make_client()
+    forget()
+    with client_scope(client.pk) as now:
+        market = Market(client.pk, LAST, now)
+        held = [instruments["NVDA"].pk]
+        rows = market.rows(held[0], 60)
+        levels, panel = market.levels(held, rows), market.panel(held, rows)
+        with pytest.raises(ValueError, match="read-only"):
+            levels[0] = 1.0
+        assert not panel.returns.flags.writeable
+        again = Market(client.pk, LAST, now)
+        assert again.levels(held, rows) is levels
+        assert again.panel(held, rows) is panel
+        assert again.panel(held, rows, "USD") is not panel
+        assert Market(client.pk, LAST - timedelta(days=1), now).panel(held, rows) is not panel
+        past = Market(client.pk, LAST, now - timedelta(days=1))
+        past.block = replace(again.block, is_current=False)
+        assert past.panel(held, rows) is not past.panel(held, rows)
