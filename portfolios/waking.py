@@ -18,4 +18,9 @@ DELIVERIES = "deliveries"
 def wake_workers(channel: str = CHANNEL) -> None:
     """Have the workers look at the tables when the caller's transaction commits."""
     with connection.cursor() as cursor:
-        cursor.execute(f"NOTIFY {channel}")
+        cursor.execute(wake_sql(channel))
+
+
+def wake_sql(channel: str = CHANNEL) -> str:
+    """The statement that does, for others to be sent along with."""
+    return f"NOTIFY {channel}"

@@ -27,7 +27,7 @@ from analytics.selectors.runs import (
     run_get_with_units,
     run_representation,
 )
-from analytics.services.runs import run_request, run_wait
+from analytics.services.runs import run_keep, run_request, run_wait, run_wait_for_new
 from portfolios.api.base import ApiView
 from portfolios.api.fields import StrictSerializer
 from portfolios.api.listing import refuse_unknown
@@ -99,18 +99,28 @@ class AnalysisView(ApiView):
 
     def after_commit(self, request: Request, response: Response) -> Response:
         wait = preferred_wait(request)
-        if not wait or response.status_code != 202:
-            return response
-        pk = self.awaited
-        if pk is None:
+        if response.status_code == 202 and wait:
+            response = self._awaited(response, wait)
+        # What is over is on disk. The commit of what is not has not waited for that where its
+        # maker waits here; nor is it known of the run of another request.
+        if response.status_code == 202 and (self.awaited is None or wait):
+            run_keep()
+        return response
+
+    def _awaited(self, response: Response, wait: int) -> Response:
+        """The run's answer if it is over in time."""
+        if self.awaited is not None:
+            units = len(response.data["units"])
+            found = run_wait_for_new(self.client, self.awaited, wait, n_units=units)
+        else:
             # An earlier request's run, or the answer to a repeated request.
             with client_scope(self.client.pk):
                 pk = run_get_for_client(self.client, response["Location"].rpartition("/")[2]).pk
-        status = run_wait(pk, self.client.pk, wait, listening=self.awaited is not None)
-        if status not in Run.TERMINAL:
+            run_wait(pk, self.client.pk, wait)
+            found = run_get_with_units(self.client, pk)
+        if found[0].status not in Run.TERMINAL:
             return response
-        deduplicated = response.data["deduplicated"]
-        answer = run_response(*run_get_with_units(self.client, pk), deduplicated=deduplicated)
+        answer = run_response(*found, deduplicated=response.data["deduplicated"])
         answer["Preference-Applied"] = f"wait={wait}"
         return answer
 

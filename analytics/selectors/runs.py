@@ -89,10 +89,16 @@ RUN = JsonRow(
 )
 
 
-def run_get_with_units(client: Client, run_id: str | uuid.UUID) -> tuple[Run, list[UnitState]]:
-    """A run and how far its units are, in one look of its own; raises NotFound."""
+def run_get_with_units(
+    client: Client, run_id: str | uuid.UUID, *, after: str = ""
+) -> tuple[Run, list[UnitState]]:
+    """A run and how far its units are, in one look of its own; raises NotFound.
+
+    A statement that is to go `after` none but before it is sent along.
+    """
     pk = run_id if isinstance(run_id, uuid.UUID) else parse_public_id(Run.ID_PREFIX, run_id)
-    rows = client_query(client.pk, _RUN_WITH_UNITS, [pk, client.pk]) if pk else []
+    statement = f"{after};{_RUN_WITH_UNITS}" if after else _RUN_WITH_UNITS
+    rows = client_query(client.pk, statement, [pk, client.pk]) if pk else []
     if not rows:
         raise NotFound("There is no such run.")
     own = len(Run._meta.concrete_fields)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from analytics.calculations.registry import MEASURES
 from analytics.calculations.runner import channel_of
 from analytics.calculations.sandbox import begins_at
 from analytics.models import Run, Unit
-from analytics.selectors.runs import run_open_count
+from analytics.selectors.runs import UnitState, run_get_with_units, run_open_count
 from portfolios.correlation import correlation
 from portfolios.errors import Conflict, InvalidRequest, QuotaExceeded
 from portfolios.models import Client, Portfolio, Price
@@ -33,7 +34,7 @@ from portfolios.services.audit import audit_record
 from portfolios.services.events import event_record
 from portfolios.services.quotas import OPEN_RUNS, quota_of
 from portfolios.tenancy import client_query
-from portfolios.waking import wake_workers
+from portfolios.waking import wake_sql
 from portfolios.webhooks.catalogue import EventType
 
 MAX_UNITS = 200
@@ -71,16 +72,11 @@ def run_request(
 
     The same request on the same facts is the same run, unless `force` asks for another attempt.
     Workers hear of it with the commit. With `listen` so does this connection, from then on, of
-    every change of a new run, for `run_wait`.
+    every change of a new run, for `run_wait`. Then the commit does not wait for the disk either:
+    what comes of the run does, and whoever answers before that calls `run_keep`.
     """
     measure = MEASURES[kind]
     portfolio = portfolio_get_for_client(client, portfolio_id) if portfolio_id else None
-    now = _database_now()
-    known = known_at or now
-    if known > now:
-        raise InvalidRequest(
-            "known_at lies in the future.", code="bad-known-at", errors=[{"pointer": "/known_at"}]
-        )
     day = _as_of(as_of)
     policy = policy_effective(portfolio, known_at=known_at) if portfolio else None
     params = {
@@ -99,7 +95,12 @@ def run_request(
         "inputs_hash": _inputs_hash(client, portfolio, day, known_at),
         "method_version": measure.method_version,
     }
-    latest = _latest(key)
+    latest, now = _latest(key)
+    known = known_at or now
+    if known > now:
+        raise InvalidRequest(
+            "known_at lies in the future.", code="bad-known-at", errors=[{"pointer": "/known_at"}]
+        )
     if latest is not None and not force and latest.status != Run.Status.CANCELED:
         return RunRequestOutcome(Run.objects.get(pk=latest.pk), created=False)
     _refuse_beyond_quota(client)
@@ -117,18 +118,21 @@ def run_request(
         )
         for ordinal, (name, given) in enumerate(params.items())
     ]
-    _insert(run, made, actor=actor or "service")
-    if listen:
-        with connection.cursor() as cursor:
-            cursor.execute(f"LISTEN {connection.ops.quote_name(channel_of(run.pk))}")
-    wake_workers()
+    _insert(run, made, actor=actor or "service", listen=listen)
     return RunRequestOutcome(run, created=True, units=made)
 
 
-def _insert(run: Run, units: Sequence[Unit], *, actor: str) -> None:
-    """Run, units and audit row in one statement: what an accepted request leaves."""
+def run_keep() -> None:
+    """Wait until every run that has been committed so far is on disk."""
+    # The log is written in order, up to this message at the least.
+    _execute("SELECT pg_logical_emit_message(true, 'riskapi', '')")
+
+
+def _insert(run: Run, units: Sequence[Unit], *, actor: str, listen: bool) -> None:
+    """Run, units and audit row in one statement: what an accepted request leaves. Wakes workers."""
     detail = {"kind": run.kind, "units": len(units), "attempt_number": run.attempt_number}
     names = correlation()
+    listening = f"LISTEN {_quoted_channel(run.pk)};SET LOCAL synchronous_commit TO off;"
     with connection.cursor() as cursor:
         cursor.execute(
             "WITH run AS (INSERT INTO analytics_run"
@@ -142,7 +146,9 @@ def _insert(run: Run, units: Sequence[Unit], *, actor: str) -> None:
             " WITH ORDINALITY AS given (id, name, params, not_before, ordinal)) "
             "INSERT INTO portfolios_auditevent"
             " (client_id, actor, action, object_id, request_id, client_request_id, traceparent,"
-            " detail) VALUES (%s, %s, 'run.requested', %s, %s, %s, %s, %s::jsonb)",
+            " detail) VALUES (%s, %s, 'run.requested', %s, %s, %s, %s, %s::jsonb);"
+            + (listening if listen else "")
+            + wake_sql(),
             [
                 run.pk, run.client_id, run.kind, run.portfolio_id, run.as_of, run.known_at,
                 run.params_hash, run.inputs_hash, run.method_version, run.attempt_number,
@@ -192,65 +198,82 @@ def run_notify(run_id: uuid.UUID) -> None:
 
 
 def run_wait(
-    run_id: uuid.UUID,
-    client_id: uuid.UUID,
-    seconds: float,
-    *,
-    since_version: int | None = None,
-    listening: bool = False,
+    run_id: uuid.UUID, client_id: uuid.UUID, seconds: float, *, since_version: int | None = None
 ) -> str:
     """Wait outside of a transaction until the run is over; its status then, or when time is up.
 
     With `since_version`, until the run has changed beyond that version. The database tells at once;
     no lock and no snapshot is held meanwhile. Where all places to wait are taken, nobody waits:
-    each holds a thread and a connection that others need to be answered at all. `listening` says
-    that `run_request` made the run just now and listens since its commit: nothing can have been
-    missed, so nothing is asked first.
+    each holds a thread and a connection that others need to be answered at all.
     """
+    with _place(seconds) as allowed:
+        _execute(f"LISTEN {_quoted_channel(run_id)}")
+        try:
+            return _wait(run_id, client_id, allowed, since_version)
+        finally:
+            _execute(f"UNLISTEN {_quoted_channel(run_id)}")
+
+
+def run_wait_for_new(
+    client: Client, run_id: uuid.UUID, seconds: float, *, n_units: int
+) -> tuple[Run, list[UnitState]]:
+    """Wait like `run_wait` for a run that `run_request` has made and listens for; the run then.
+
+    It listens since the commit, so nothing can have been missed and nothing is asked first; and
+    what is told first of a run of one unit is its end.
+    """
+    began, channel = time.monotonic(), _quoted_channel(run_id)
+    with _place(seconds) as allowed:
+        if _hear(min(allowed, _RECHECK_SECONDS)) and n_units == 1:
+            found = run_get_with_units(client, run_id, after=f"UNLISTEN {channel}")
+            if found[0].status in Run.TERMINAL:
+                return found
+            _execute(f"LISTEN {channel}")
+        try:
+            _wait(run_id, client.pk, allowed - (time.monotonic() - began), None)
+        finally:
+            _execute(f"UNLISTEN {channel}")
+    return run_get_with_units(client, run_id)
+
+
+def _wait(
+    run_id: uuid.UUID, client_id: uuid.UUID, seconds: float, since_version: int | None
+) -> str:
+    deadline = time.monotonic() + seconds
+    while True:
+        ((status, version),) = client_query(
+            client_id, "SELECT status, version FROM analytics_run WHERE id = %s", [run_id]
+        )
+        remaining = deadline - time.monotonic()
+        changed = since_version is not None and version > since_version
+        if status in Run.TERMINAL or changed or remaining <= 0:
+            return str(status)
+        _hear(min(remaining, _RECHECK_SECONDS))
+
+
+@contextmanager
+def _place(seconds: float) -> Iterator[float]:
+    """A place to wait for so long; for no time where all are taken."""
     admitted = _waiting.acquire(blocking=False)
     try:
-        return _run_wait(
-            run_id, client_id, seconds if admitted else 0.0, since_version, listening=listening
-        )
+        yield seconds if admitted else 0.0
     finally:
         if admitted:
             _waiting.release()
 
 
-def _run_wait(
-    run_id: uuid.UUID,
-    client_id: uuid.UUID,
-    seconds: float,
-    since_version: int | None,
-    *,
-    listening: bool,
-) -> str:
-    deadline = time.monotonic() + seconds
-    channel = connection.ops.quote_name(channel_of(run_id))
-    if not listening:
-        with connection.cursor() as cursor:
-            cursor.execute(f"LISTEN {channel}")
-    try:
-        if listening:
-            _hear(min(seconds, _RECHECK_SECONDS))
-        while True:
-            ((status, version),) = client_query(
-                client_id, "SELECT status, version FROM analytics_run WHERE id = %s", [run_id]
-            )
-            remaining = deadline - time.monotonic()
-            changed = since_version is not None and version > since_version
-            if status in Run.TERMINAL or changed or remaining <= 0:
-                return str(status)
-            _hear(min(remaining, _RECHECK_SECONDS))
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute(f"UNLISTEN {channel}")
+def _hear(seconds: float) -> bool:
+    """Block until a notification or for so long; whether there was one."""
+    return bool(list(connection.connection.notifies(timeout=seconds, stop_after=1)))
 
 
-def _hear(seconds: float) -> None:
-    """Block until a notification or for so long."""
-    for _ in connection.connection.notifies(timeout=seconds, stop_after=1):
-        pass
+def _execute(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def _quoted_channel(run_id: uuid.UUID) -> str:
+    return connection.ops.quote_name(channel_of(run_id))
 
 
 def _as_of(given: date | None) -> date:
@@ -306,8 +329,12 @@ class _Attempt(NamedTuple):
     status: str
 
 
-def _latest(key: Mapping[str, Any]) -> _Attempt | None:
-    """The last attempt at a request; equal ones pass one after the other, to find the first's."""
+def _latest(key: Mapping[str, Any]) -> tuple[_Attempt | None, datetime]:
+    """The last attempt at a request, and when it was looked for.
+
+    Equal requests pass one after the other, to find the first's. When is by the database's clock,
+    which every fact's `recorded_at` was taken from, and after all that the key names was read.
+    """
     portfolio = key["portfolio"].pk if key["portfolio"] else None
     named: dict[str, Any] = {
         "client_id": key["client"].pk, "kind": str(key["kind"]), "as_of": key["as_of"],
@@ -321,13 +348,14 @@ def _latest(key: Mapping[str, Any]) -> _Attempt | None:
         # Two statements, so that the second sees what was committed before the lock was had.
         cursor.execute(
             "SELECT pg_advisory_xact_lock(%s);"
-            f" SELECT id, attempt_number, status FROM analytics_run WHERE {same}"
-            " ORDER BY attempt_number DESC LIMIT 1",
+            "SELECT statement_timestamp(), latest.* FROM (VALUES (1)) AS now LEFT JOIN"
+            f" (SELECT id, attempt_number, status FROM analytics_run WHERE {same}"
+            " ORDER BY attempt_number DESC LIMIT 1) AS latest ON true",
             [turn, *named.values(), *([] if portfolio is None else [portfolio])],
         )
         cursor.nextset()
-        row = cursor.fetchone()
-    return _Attempt(*row) if row else None
+        now, *row = cursor.fetchone()
+    return (_Attempt(*row) if row[0] else None), now
 
 
 def _refuse_beyond_quota(client: Client) -> None:
@@ -350,11 +378,3 @@ def _refuse_beyond_quota(client: Client) -> None:
             policy=OPEN_RUNS,
             retry_after=1,
         )
-
-
-def _database_now() -> datetime:
-    """The database's clock, which every fact's `recorded_at` was taken from."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT statement_timestamp()")
-        now: datetime = cursor.fetchone()[0]
-    return now
