@@ -154,7 +154,7 @@ def run_unit_answers(run: Run, name: str | None = None) -> Iterator[tuple[str, d
 def unit_result_look(run_id: str, name: str) -> Look | None:
     """What finds out what a unit of a run has come to; None for what is no run's id."""
     pk = parse_public_id(Run.ID_PREFIX, run_id)
-    return Look(_UNIT_RESULT, [pk, name]) if pk else None
+    return Look(_UNIT_RESULT, [name, pk]) if pk else None
 
 
 def unit_result_seen(rows: Sequence[tuple[Any, ...]]) -> UnitResult:
@@ -167,7 +167,13 @@ def unit_result_seen(rows: Sequence[tuple[Any, ...]]) -> UnitResult:
     return found
 
 
-_UNIT_RESULT = f"SELECT * FROM unit_result({OWNER}, %s, %s)"
+_UNIT_RESULT = f"""
+SELECT unit.state, result.body, result.content_hash
+FROM analytics_run run
+    LEFT JOIN analytics_unit unit ON unit.run_id = run.id AND unit.name = %s
+    LEFT JOIN analytics_result result ON result.unit_id = unit.id
+WHERE run.id = %s AND run.client_id = {OWNER}
+"""
 
 
 def replay_latest(run: Run) -> Replay:
