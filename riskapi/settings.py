@@ -55,7 +55,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "riskapi.api.middleware.ProblemMiddleware",
     "riskapi.api.middleware.AdminSessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "riskapi.api.middleware.AdminCommonMiddleware",
     "riskapi.api.middleware.AdminCsrfMiddleware",
     "riskapi.api.middleware.AdminAuthenticationMiddleware",
     "riskapi.api.middleware.AdminMessageMiddleware",

@@ -14,6 +14,7 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
+from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.encoding import escape_uri_path
@@ -99,6 +100,8 @@ class ProblemMiddleware:
             if response.status_code >= 400 and not _spoken_for(request, response):
                 response = _from_plain(request, response)
         response["Api-Release"] = API_RELEASE
+        if not response.streaming and "Content-Length" not in response.headers:
+            response["Content-Length"] = str(len(response.content))
         return response
 
 
@@ -146,6 +149,10 @@ class _AdminOnly(MiddlewareMixin):
 
 class AdminSessionMiddleware(_AdminOnly, SessionMiddleware):
     pass
+
+
+class AdminCommonMiddleware(_AdminOnly, CommonMiddleware):
+    """The API's addresses are looked at, and its answers measured, by `ProblemMiddleware`."""
 
 
 class AdminCsrfMiddleware(_AdminOnly, CsrfViewMiddleware):
