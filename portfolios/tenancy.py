@@ -88,11 +88,13 @@ def queries(statements: Sequence[tuple[str, Sequence[Any]]]) -> list[list[tuple[
             ";".join(statement for statement, _ in statements),
             [parameter for _, parameters in statements for parameter in parameters],
         )
+        # All of it is here by now; Django's cursor looks for errors of the database at each step.
+        received = cursor.cursor
         found = []
         while True:
-            if cursor.rowcount >= 0:  # of what answers with rows; `description` makes objects
-                found.append(cursor.fetchall())
-            if not cursor.nextset():
+            if received.rowcount >= 0:  # of what answers with rows; `description` makes objects
+                found.append(received.fetchall())
+            if not received.nextset():
                 return found
 
 

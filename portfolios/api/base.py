@@ -36,6 +36,7 @@ from typing import Any, ClassVar
 
 from django.db import transaction
 from django.http import UnreadablePostError
+from django.http.response import HttpResponseBase
 from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -78,6 +79,8 @@ class ApiView(APIView):
     places: ClassVar[Places] = CLIENTS
     looks_once: ClassVar[bool] = False
     file_row: ClassVar[RowSerializer | None] = None
+    #: Addresses have no endings of DRF's kind.
+    format_kwarg: Any = None
     #: What the view's look has seen.
     looked: Sequence[tuple[Any, ...]] = ()
     #: When the transaction of the request began, by the database's clock.
@@ -92,7 +95,19 @@ class ApiView(APIView):
 
     def get_renderers(self) -> list[Any]:
         reads = self.request.method in ("GET", "HEAD") and self.exported_row() is not None
-        return _renderers((*self.renderer_classes, *(FILE_RENDERERS if reads else ())))
+        return _one_of_each((*self.renderer_classes, *(FILE_RENDERERS if reads else ())))
+
+    def get_parsers(self) -> list[Any]:
+        return _one_of_each(tuple(self.parser_classes))
+
+    def get_authenticators(self) -> list[Any]:
+        return _one_of_each(tuple(self.authentication_classes))
+
+    def get_permissions(self) -> list[Any]:
+        return _one_of_each(tuple(self.permission_classes))
+
+    def get_content_negotiator(self) -> Any:
+        return _one_of_each((self.content_negotiation_class,))[0]
 
     @property
     def client(self) -> Client:
@@ -142,11 +157,18 @@ class ApiView(APIView):
                 response.data = body
         except Exception as error:  # noqa: BLE001  # the handler re-raises what it does not know
             response = self.handle_exception(error)
-        self.response = self.finalize_response(drf_request, response, *args, **kwargs)
+        response = self.response = self.finalize_response(drf_request, response, *args, **kwargs)
         # The 304 and the refusal too: what a cache keeps of either is for the same question alone.
-        self.response["Vary"] = "Accept, Authorization" if self.authentication_classes else "Accept"
-        self._say_of_client(drf_request, self.response)
-        return self.response
+        response["Vary"] = "Accept, Authorization" if self.authentication_classes else "Accept"
+        self._say_of_client(drf_request, response)
+        return response
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002  # DRF's
+        """Before the handler. There are neither versions in addresses nor throttles of DRF."""
+        chosen = self.perform_content_negotiation(request)
+        request.accepted_renderer, request.accepted_media_type = chosen
+        self.perform_authentication(request)
+        self.check_permissions(request)
 
     def perform_authentication(self, request: Request) -> None:
         """Find the key; the same statement has counted the request."""
@@ -155,8 +177,8 @@ class ApiView(APIView):
         if quota is not None:
             refuse_beyond(quota)
 
-    def _say_of_client(self, request: Request, response: Response) -> None:
-        quota = getattr(request, "quota", None)
+    def _say_of_client(self, request: Request, response: HttpResponseBase) -> None:
+        quota = getattr(request._request, "quota", None)
         if quota is None:
             return
         if quota.client.is_sandbox:
@@ -289,7 +311,7 @@ class ApiView(APIView):
 
 
 @functools.cache
-def _renderers(classes: tuple[type[Any], ...]) -> list[Any]:
+def _one_of_each(classes: tuple[type[Any], ...]) -> list[Any]:
     """One of each for all requests: they keep nothing."""
     return [one() for one in classes]
 

@@ -20,7 +20,7 @@ def quoted(tag: str) -> str:
 
 def not_modified(request: Request, tag: str, *, shaped: bool = False) -> Response | None:
     """The 304 for a caller whose copy is current, else None."""
-    given = request.headers.get("If-None-Match")
+    given = request.META.get("HTTP_IF_NONE_MATCH")
     if given is None or (not shaped and any(name in request.query_params for name in SHAPING)):
         return None  # the tag of a shaped answer is known once it is made
     if given.strip() == "*" or tag in _tags(given, weak=True, header="If-None-Match"):

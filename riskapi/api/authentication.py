@@ -38,27 +38,28 @@ class ApiKeyAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[None, ApiKey] | None:
-        header = request.META.get("HTTP_AUTHORIZATION")
+        asked = request._request
+        header = asked.META.get("HTTP_AUTHORIZATION")
         if header is None:
             return None
         scheme, _, text = header.partition(" ")
         if scheme.lower() != "bearer":
             raise AuthenticationFailed(HOW_TO_SEND, "authentication-required")
         view = request.parser_context["view"]
-        policies = (REQUESTS, *view.quota_policies.get(request.method, ()))
-        address = client_address(request._request)
+        policies = (REQUESTS, *view.quota_policies.get(asked.method, ()))
+        address = client_address(asked)
         try:
             admission = credential_admit(
                 text.strip(),
                 address,
                 policies,
-                certificate=client_certificate(request._request),
-                look=view.look() if request.method in ("GET", "HEAD") else None,
+                certificate=client_certificate(asked),
+                look=view.look() if asked.method in ("GET", "HEAD") else None,
             )
         except Refused as refusal:
             raise refused(request, refusal, address, text.strip()) from None
         view.looked = admission.looked
-        request._request.quota = admission.quota  # type: ignore[attr-defined]  # ours
+        asked.quota = admission.quota  # type: ignore[attr-defined]  # ours
         return None, admission.key
 
     def authenticate_header(self, request: Request) -> str:
