@@ -33,7 +33,9 @@ class Run(models.Model):
     TERMINAL = (Status.SUCCEEDED, Status.PARTIAL, Status.FAILED, Status.CANCELED)
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="runs")
+    client = models.ForeignKey(
+        Client, on_delete=models.CASCADE, related_name="runs", db_index=False
+    )
     kind = models.CharField(max_length=30, choices=Kind)
     portfolio = models.ForeignKey(
         Portfolio, null=True, blank=True, on_delete=models.CASCADE, related_name="runs"
@@ -71,6 +73,8 @@ class Run(models.Model):
             ),
         )
         indexes = (
+            # A page of runs, either way; every night adds some.
+            models.Index(fields=["client", "created_at", "id"], name="run_in_time"),
             models.Index(
                 fields=["client"],
                 name="run_open",
