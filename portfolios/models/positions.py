@@ -18,7 +18,9 @@ class Portfolio(models.Model):
     ID_PREFIX = "pf"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="portfolios")
+    client = models.ForeignKey(
+        Client, on_delete=models.CASCADE, related_name="portfolios", db_index=False
+    )
     external_id = models.CharField(max_length=100, null=True, blank=True)  # noqa: DJ001  # unique where given
     name = models.CharField(max_length=200)
     base_currency = models.CharField(max_length=3, default="USD")
@@ -59,6 +61,8 @@ class Portfolio(models.Model):
                 fields=["client", "external_id"], name="portfolio_client_external_id"
             ),
         )
+        # A page of portfolios, with the benchmarks of those on it alone.
+        indexes = (models.Index(fields=["client", "name", "id"], name="portfolio_by_name"),)
 
     def __str__(self) -> str:
         return self.name
