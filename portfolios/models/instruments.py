@@ -54,8 +54,9 @@ class Instrument(models.Model):
     class Meta:
         ordering = ("symbol", "id")
         constraints = (
+            # By symbol first: so they are looked up and listed, own and shared ones at once.
             models.UniqueConstraint(
-                fields=["client", "symbol"], name="instrument_client_symbol", nulls_distinct=False
+                fields=["symbol", "client"], name="instrument_client_symbol", nulls_distinct=False
             ),
         )
 
