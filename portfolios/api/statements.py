@@ -178,25 +178,20 @@ def _page(sql: str, row: JsonRow, order: Order, *, after: bool) -> str:
     if after:
         sign = "<" if order.descending else ">"
         beyond = f" WHERE ({', '.join(columns)}) {sign} ({', '.join(['%s'] * len(columns))})"
-    inner = f"SELECT * FROM ({sql}) r{beyond} ORDER BY {_by(order)} LIMIT %s"
+    page = f"SELECT * FROM ({sql}) r{beyond} ORDER BY {_by(order)} LIMIT %s"
+    numbered = f"SELECT *, row_number() OVER (ORDER BY {_by(order)}) AS nth FROM ({page}) r"
     # One row: what comes in many has the client wake for each part of it. The rows are joined in
     # the order that they are numbered in.
     first, last = columns[0], columns[-1]
-    number = f"row_number() OVER (ORDER BY {_by(order)})"
-    numbered = _texts(inner, row, f", {first}::text, {last}::text, {number}")
     return (
-        "SELECT string_agg(body, ',') FILTER (WHERE n <= %s), count(*),"
-        " max(first) FILTER (WHERE n = %s), max(last) FILTER (WHERE n = %s)"
-        f" FROM ({numbered}) p (body, first, last, n)"
+        f"SELECT string_agg({row.sql}, ',') FILTER (WHERE nth <= %s), count(*),"
+        f" max({first}::text) FILTER (WHERE nth = %s), max({last}::text) FILTER (WHERE nth = %s)"
+        f" FROM ({numbered}) r"
     )
 
 
 def _all(sql: str, row: JsonRow, order: Order) -> str:
-    return f"{_texts(sql, row)} ORDER BY {_by(order)}"
-
-
-def _texts(sql: str, row: JsonRow, also: str = "") -> str:
-    return f"SELECT {row.sql}{also} FROM ({sql}) r"
+    return f"SELECT {row.sql} FROM ({sql}) r ORDER BY {_by(order)}"
 
 
 def _by(order: Order) -> str:
