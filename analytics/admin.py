@@ -16,9 +16,8 @@ from django.utils.safestring import SafeString
 from analytics.models import Replay, Report, Run, Unit
 from analytics.services.reports import report_rerun
 from portfolios.admin import ReadOnlyAdmin, ReadOnlyInline, actor_of, colored, pretty_json
+from portfolios.page_policies import READING
 
-#: The page's charts and style are inside it; it needs nothing else, scripts least of all.
-_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
 _CONTENT_TYPES = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}
 
 
@@ -107,7 +106,7 @@ class ReportAdmin(ReadOnlyAdmin):
             raise Http404
         content = report.html if form == "html" else bytes(report.pdf or b"")
         response = HttpResponse(content, content_type=_CONTENT_TYPES[form])
-        response["Content-Security-Policy"] = _PAGE_POLICY
+        response["Content-Security-Policy"] = READING
         response["Cache-Control"] = "private, no-store"
         return response
 

@@ -5,11 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import (
-    SpectacularJSONAPIView,
-    SpectacularRedocView,
-    SpectacularSwaggerView,
-)
+from drf_spectacular.views import SpectacularJSONAPIView
 
 from riskapi.api import account, changelog, guide, issuer, oauth, views
 
@@ -28,10 +24,9 @@ urlpatterns = [
     path("v1/errors", views.ProblemListView.as_view()),
     path("v1/errors/<str:code>", views.ProblemDetailView.as_view()),
     path("v1/openapi.json", SpectacularJSONAPIView.as_view(), name="schema"),
-    path("v1/docs", SpectacularSwaggerView.as_view(url_name="schema")),
+    path("v1/docs", views.OperationsView.as_view()),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
     path("healthz", views.healthz),
     path("readyz", views.readyz),
-    path("v1/redoc", SpectacularRedocView.as_view(url_name="schema")),
 ]

@@ -25,10 +25,10 @@ from portfolios.api.listing import (
     page_of,
     refuse_unknown,
 )
-from portfolios.api.pages import PAGE_POLICY
 from portfolios.api.preconditions import not_modified, quoted
 from portfolios.errors import Conflict
 from portfolios.exports import FORMATS
+from portfolios.page_policies import READING
 from portfolios.selectors.json_rows import (
     JsonRow,
     beginning,
@@ -181,7 +181,7 @@ class ReportHtmlView(_DocumentView):
         if unchanged is not None:
             return unchanged
         response = self.answer(report, report.html.encode(), "text/html; charset=utf-8", "html")
-        response["Content-Security-Policy"] = PAGE_POLICY
+        response["Content-Security-Policy"] = READING
         return response
 
 

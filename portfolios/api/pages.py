@@ -15,9 +15,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portfolios.api.base import ApiView
+from portfolios.page_policies import READING
 
-#: Pages bring their style and nothing else runs or loads.
-PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
 LINKS = (
     ("/v1/guide/getting-started", "Getting started"),
     ("/v1/guide", "Guide"),
@@ -61,7 +60,7 @@ def wants_page(request: Request) -> bool:
 
 
 def page_response(title: str, markdown: str) -> Response:
-    return Response(page(title, markdown), headers={"Content-Security-Policy": PAGE_POLICY})
+    return Response(page(title, markdown), headers={"Content-Security-Policy": READING})
 
 
 def page(title: str, markdown: str) -> bytes:

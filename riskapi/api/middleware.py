@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -22,6 +23,7 @@ from django.utils.encoding import escape_uri_path
 from portfolios.api.receiving import STRANGERS, Overloaded
 from portfolios.correlation import Correlation, correlated
 from portfolios.identifiers import public_id, uuid7
+from portfolios.page_policies import ADMIN
 from portfolios.tenancy import operator_scope
 from riskapi.api.exceptions import STATUS_CODES, problem_parts
 from riskapi.api.handler import is_media_type
@@ -106,16 +108,19 @@ class ProblemMiddleware:
 
 
 class OperatorScopeMiddleware:
-    """Run the admin's requests in a transaction that sees all clients; staff alone get there."""
+    """Run the admin's requests in a transaction that sees all clients (staff alone get there), and
+    say what its pages may load."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if _is_admin(request) and request.user.is_staff:
-            with operator_scope():
-                return self.get_response(request)
-        return self.get_response(request)
+        if not _is_admin(request):
+            return self.get_response(request)
+        with operator_scope() if request.user.is_staff else nullcontext():
+            response = self.get_response(request)
+        response.headers.setdefault("Content-Security-Policy", ADMIN)
+        return response
 
 
 def _not_received(request: HttpRequest) -> HttpResponse | None:

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularSwaggerSplitView
 from kombu import Connection
 from kombu.exceptions import OperationalError
 from rest_framework import serializers
@@ -27,6 +28,7 @@ from portfolios.api.listing import refuse_unknown
 from portfolios.api.pages import OpenView, page_response, table, wants_page
 from portfolios.errors import NotFound
 from portfolios.models import Price
+from portfolios.page_policies import OPERATIONS
 from riskapi.api.exceptions import problem_parts
 from riskapi.api.problems import CONTENT_TYPE, PROBLEMS, RETRY_AFTER, ProblemType
 from riskapi.api.renderers import dumps
@@ -92,6 +94,16 @@ def _broker_answers() -> bool:
                 alive = False
         _broker_seen = (now, alive)
     return _broker_seen[1]
+
+
+class OperationsView(SpectacularSwaggerSplitView):
+    """Every operation, to read and to try; its script is a file of its own."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        response: Response = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]  # the library is not typed
+        response["Content-Security-Policy"] = OPERATIONS
+        return response
 
 
 class StatusSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer

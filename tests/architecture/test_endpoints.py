@@ -33,7 +33,6 @@ PUBLIC = {
     "v1/changelog": "what has changed, likewise",
     "v1/openapi.json": "the contract",
     "v1/docs": "shows the contract",
-    "v1/redoc": "shows the contract",
 }
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 

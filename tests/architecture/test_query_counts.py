@@ -32,7 +32,7 @@ QUERIES = {
 #: Names in an address that mean something else there than anywhere else.
 NAMES = {"v1/guide/<str:name>": {"name": "getting-started"}}
 #: Answered by somebody else's view, from what is in memory.
-NOT_OURS = {"v1/openapi.json", "v1/docs", "v1/redoc"}
+NOT_OURS = {"v1/openapi.json", "v1/docs"}
 READ = sorted(
     path
     for path, view in ENDPOINTS.items()

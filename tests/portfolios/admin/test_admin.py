@@ -432,6 +432,13 @@ def test_webhook_shows_its_log_and_no_secret(operator: Browser, world: World) ->
     assert "&lt;b&gt;busy" in log
 
 
+def test_pages_run_no_script_but_from_our_files(operator: Browser) -> None:
+    for path in ("/admin/", "/admin/portfolios/client/", "/admin/nothing/", "/admin/login/"):
+        policy = operator.get(path).headers["Content-Security-Policy"]
+        assert "script-src 'self' 'unsafe-eval';" in policy
+        assert "frame-ancestors 'self'" in policy
+
+
 def test_form_without_its_token_is_refused(db: None) -> None:
     """The admin's forms are protected by a class of ours, which Django's own check cannot see."""
     User.objects.create_superuser("operator", password="correct horse battery")

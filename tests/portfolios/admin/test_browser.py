@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, Dialog, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, sync_playwright
 
 from portfolios.models import Portfolio, Position
 from portfolios.tenancy import operator_scope
@@ -37,9 +37,14 @@ def logged_in(browser: Browser, base: str, path: str, errors: list[str]) -> Page
         errors.append(dialog.message)
         dialog.dismiss()
 
+    def complain(said: ConsoleMessage) -> None:
+        if said.type == "error" and not said.location["url"].endswith("/favicon.ico"):
+            errors.append(f"{said.text} {said.location}")
+
     page = browser.new_page(viewport={"width": 1100, "height": 900})
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("dialog", refuse)
+    page.on("console", complain)
     page.goto(f"{base}{path}")
     page.fill("input[name=username]", "boss")
     page.fill("input[name=password]", "a-long-one-for-tests")
