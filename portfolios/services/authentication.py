@@ -136,10 +136,12 @@ def assertion_admit(
 ) -> Admission:
     """The OAuth 2.0 client of this id, which has proved itself by a signature; like a secret of it,
     whose hash it has not had to show, the request is counted."""
-    hashes = [secret_hmac]
-    admission = _admit(_ASSERTION, key_id, hashes, address, policies, certificate=certificate)
-    _note_use(admission.key, None, outdated=False)
-    return admission
+    return _admit(_ASSERTION, key_id, [secret_hmac], address, policies, certificate=certificate)
+
+
+def assertion_noted(key: ApiKey) -> None:
+    """Note that the OAuth 2.0 client has come in by an assertion, which was good."""
+    _note_use(key, None, outdated=False)
 
 
 def _admit(

@@ -26,7 +26,13 @@ from joserfc.jws import JWSRegistry, deserialize_compact
 
 from portfolios.errors import Refused
 from portfolios.models import PublicKey, UsedAssertion
-from portfolios.services.authentication import Admission, assertion_admit, first_query
+from portfolios.services.authentication import (
+    Admission,
+    assertion_admit,
+    assertion_noted,
+    first_query,
+)
+from portfolios.services.quotas import quota_return
 from portfolios.tenancy import client_query
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -76,6 +82,9 @@ def assertion_authenticate(
     """The live OAuth 2.0 client that signed this assertion, which is good for this one time, and
     the id of the key.
 
+    It is spent last: what is refused for its address or certificate, or is beyond its quota (which
+    the caller refuses), leaves it good for the sender's next try.
+
     `client_id` as the request names it beside the assertion, where it does. Raises BadAssertion,
     and Refused where the client itself may not come in.
     """
@@ -93,14 +102,18 @@ def assertion_authenticate(
             "No such client, or no live key of it with this `kid` and `alg` verifies the signature."
         )
     public_key, owner, credential, secret_hmac = row[:4]
+    admission = assertion_admit(
+        shown.client_id, bytes(secret_hmac), address, policies, certificate=certificate
+    )
+    if admission.quota.violated is not None:
+        return admission, shown.kid
     digest = hashlib.sha256(shown.jti.encode("utf-8", "surrogatepass")).digest()
     # Past its expiry it is kept for as long as clocks may be apart.
     until = datetime.fromtimestamp(shown.expires_at + 2 * SKEW, UTC)
     if not client_query(owner, _USE, [owner, credential, digest, until, public_key]):
+        quota_return(admission.quota)  # whoever has come by it must not use its client's up
         raise BadAssertion("This assertion has been used: sign a new one, with a new `jti`.")
-    admission = assertion_admit(
-        shown.client_id, bytes(secret_hmac), address, policies, certificate=certificate
-    )
+    assertion_noted(admission.key)
     return admission, shown.kid
 
 

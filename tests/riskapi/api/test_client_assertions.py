@@ -259,6 +259,47 @@ def test_an_assertion_is_good_once(keyed: Keyed, outsider: Caller) -> None:
         assert AccessToken.objects.filter(client=keyed.application.caller.client).count() == 1
 
 
+@pytest.mark.parametrize("wrong", ["address", "certificate", "quota"])
+def test_an_assertion_that_is_let_in_nowhere_is_not_spent(
+    keyed: Keyed, settings: Settings, wrong: str
+) -> None:
+    assertion = keyed.signer.assertion()
+    wall: dict[str, dict[str, Any]] = {
+        "address": {"allowed_networks": ["10.0.0.0/8"]},
+        "certificate": {"certificate_sha256": "0" * 64},
+        "quota": {},
+    }
+    open_door: dict[str, Any] = {"allowed_networks": [], "certificate_sha256": ""}
+    credential = ApiKey.objects.filter(pk=keyed.application.key.pk)
+    with operator_scope():
+        credential.update(**wall[wrong], last_used_at=None)
+    if wrong == "quota":
+        settings.REQUESTS_PER_MINUTE = 1
+        assert keyed.application.caller.get("/v1/me").status == 200
+    refused = [keyed.ask(assertion=assertion).status for _ in range(2)]
+    assert refused == ([429] * 2 if wrong == "quota" else [401] * 2)
+    with operator_scope():
+        assert not UsedAssertion.objects.exists()
+        credential.update(**open_door)
+    settings.REQUESTS_PER_MINUTE = 0
+    assert keyed.ask(assertion=assertion).status == 200
+    assert refusal_of(keyed.ask(assertion=assertion)) == REFUSED
+
+
+def test_an_assertion_shown_again_takes_nothing_from_its_client(
+    keyed: Keyed, settings: Settings
+) -> None:
+    settings.REQUESTS_PER_MINUTE = 2
+    assertion = keyed.signer.assertion()
+    assert keyed.ask(assertion=assertion).status == 200
+    with operator_scope():
+        ApiKey.objects.filter(pk=keyed.application.key.pk).update(last_used_at=None)
+    assert [keyed.ask(assertion=assertion).status for _ in range(4)] == [401] * 4
+    with operator_scope():
+        assert ApiKey.objects.get(pk=keyed.application.key.pk).last_used_at is None
+    assert keyed.ask().status == 200
+
+
 def test_used_assertions_are_forgotten_once_they_are_too_old(keyed: Keyed) -> None:
     assert keyed.ask().status == 200
     with operator_scope():
