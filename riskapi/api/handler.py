@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.http import HttpRequest
+from django.urls import ResolverMatch, get_resolver
 from django.utils.http import parse_header_parameters
+
+#: Addresses of this length have a place among those that are known again; they hold a name or two.
+_LONGEST_KNOWN = 200
 
 
 def is_media_type(content_type: str) -> bool:
@@ -34,4 +40,19 @@ class Utf8Request(WSGIRequest):
 
 
 class Handler(WSGIHandler):
+    """Knows again where an address leads: Django tries the patterns of the URL map in turn."""
+
     request_class = Utf8Request
+
+    def resolve_request(self, request: HttpRequest) -> ResolverMatch:
+        path = request.path_info
+        find = _known if len(path) <= _LONGEST_KNOWN else _found
+        request.resolver_match = find(path)
+        return request.resolver_match
+
+
+def _found(path: str) -> ResolverMatch:
+    return get_resolver().resolve(path)
+
+
+_known = functools.lru_cache(maxsize=1_000)(_found)

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
+from django.test import RequestFactory
+from django.urls import Resolver404, ResolverMatch
 
 from riskapi.api.handler import Handler
 from tests.callers import Caller
@@ -89,3 +91,18 @@ def test_forms_are_utf_8_whatever_they_claim(caller: Caller, charset: str) -> No
     form = b"grant_type=client_credentials"
     status, body = send(caller, "POST", "/oauth/token", "", content_type, sent=form)
     assert (status, body["error"]) == (401, "invalid_client")
+
+
+def test_address_is_looked_up_once_and_leads_where_it_did() -> None:
+    def led(path: str) -> ResolverMatch:
+        return Handler().resolve_request(RequestFactory().get(path))
+
+    one, again, other = led("/v1/runs/run_1"), led("/v1/runs/run_1"), led("/v1/runs/run_2")
+    assert again is one
+    assert (one.kwargs, other.kwargs) == ({"run_id": "run_1"}, {"run_id": "run_2"})
+    long = "/v1/runs/" + "x" * 1_000
+    assert led(long) is not led(long)
+    assert led(long).func is one.func
+    for _ in range(2):
+        with pytest.raises(Resolver404):
+            led("/v1/nowhere")
