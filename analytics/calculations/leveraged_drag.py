@@ -18,6 +18,7 @@ from analytics.calculations.facts import Requirements, Terms
 from analytics.calculations.market import Market
 from analytics.calculations.measures import Request, Submission, details_of, uid_of
 from analytics.calculations.outputs import Json, Outcome, Unanswerable, warning
+from analytics.calculations.valuation import window_warnings
 from analytics.engine.errors import EngineError
 from analytics.engine.leverage import (
     Decomposition,
@@ -194,7 +195,9 @@ def _fund_result(
             instruments=[{"id": fund.public_id, "symbol": fund.symbol}],
         )
     if params["from"] is not None:
-        rows = market.rows_between(fund.pk, date.fromisoformat(params["from"]), stop)
+        start = date.fromisoformat(params["from"])
+        rows = market.rows_between(fund.pk, start, stop)
+        wanted = _returns_between(market, rows, start, stop)
     else:
         wanted = sessions or WINDOWS["quarter"]
         rows = market.rows(fund.pk, MAX_SESSIONS)
@@ -220,7 +223,7 @@ def _fund_result(
     decomposition = parts.at(0)
     realized = realized_variance(path.index)
     terms = path.terms[-1]
-    notes = path.warnings()
+    notes = [*window_warnings(wanted, rows), *path.warnings()]
     years = path.index.size / TRADING_DAYS_PER_YEAR
     result: Json = {
         "instrument": fund.public_id,
@@ -257,6 +260,15 @@ def _fund_result(
     if quantity is not None:
         result["dollars"] = _dollars(market, path, decomposition, float(quantity), notes)
     return result
+
+
+def _returns_between(
+    market: Market, rows: np.typing.NDArray[np.int64], start: date, stop: date
+) -> int:
+    """Returns of a fund that is priced from the first session on; those there are, if it is."""
+    sessions = sessions_between("XNYS", start, stop)
+    begins_late = rows.size and sessions and market.block.sessions[rows[0]].item() > sessions[0]
+    return len(sessions) - 1 if begins_late else int(rows.size) - 1
 
 
 def _no_index(market: Market, index_id: int) -> Unanswerable:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from difflib import SequenceMatcher
+from itertools import zip_longest
 from typing import Any
 
 from django.db import DatabaseError
@@ -92,11 +94,7 @@ def differences(stored: Any, recomputed: Any, pointer: str = "") -> Iterator[Jso
                 stored.get(name, _ABSENT), recomputed.get(name, _ABSENT), f"{pointer}/{step}"
             )
     elif isinstance(stored, list) and isinstance(recomputed, list):
-        for at in range(max(len(stored), len(recomputed))):
-            left, right = (
-                (side[at] if at < len(side) else _ABSENT) for side in (stored, recomputed)
-            )
-            yield from differences(left, right, f"{pointer}/{at}")
+        yield from _of_lists(stored, recomputed, pointer)
     elif stored != recomputed or type(stored) is not type(recomputed):
         yield {
             "pointer": pointer,
@@ -105,6 +103,29 @@ def differences(stored: Any, recomputed: Any, pointer: str = "") -> Iterator[Jso
             "absent_from": "stored" if stored is _ABSENT
             else "recomputed" if recomputed is _ABSENT else None,
         }  # fmt: skip
+
+
+def _of_lists(stored: list[Any], recomputed: list[Any], pointer: str) -> Iterator[Json]:
+    """Element by element; in lists of different lengths what both have is passed over, so that a
+    warning that one of them lacks is one difference and not one of each that follows it."""
+    blocks: Iterable[tuple[str, int, int, int, int]]
+    if len(stored) == len(recomputed):
+        blocks = [("replace", 0, len(stored), 0, len(recomputed))]
+    else:
+        left_texts, right_texts = (
+            [json.dumps(one, sort_keys=True) for one in side] for side in (stored, recomputed)
+        )
+        blocks = SequenceMatcher(None, left_texts, right_texts, autojunk=False).get_opcodes()
+    for kind, *ends in blocks:
+        if kind == "equal":
+            continue
+        left, right = range(*ends[:2]), range(*ends[2:])
+        for ours, theirs in zip_longest(left, right):
+            yield from differences(
+                _ABSENT if ours is None else stored[ours],
+                _ABSENT if theirs is None else recomputed[theirs],
+                f"{pointer}/{ours if theirs is None else theirs}",
+            )
 
 
 def _finish(replay: Replay, token: int, outcome: Json) -> None:

@@ -14,6 +14,7 @@ import pytest
 from django.db import connection
 
 from analytics.calculations.registry import MEASURES
+from analytics.calculations.replay import differences
 from analytics.models import Replay, Result, Run
 from portfolios import leases
 from portfolios.models import AuditEvent, Instrument, Portfolio, Price
@@ -32,11 +33,11 @@ Work = Callable[[], int]
 def done(caller: Caller, portfolio: Portfolio, work: Work) -> Callable[..., str]:
     """Ask for one kind with everything in it; the run's address once it is over."""
 
-    def ask(kind: str = "semiconductor-beta") -> str:
+    def ask(kind: str = "semiconductor-beta", **params: Any) -> str:
         body = {
             "portfolio": portfolio.public_id,
             "as_of": LAST.isoformat(),
-            "units": {"main": UNITS[kind]},
+            "units": {"main": {**UNITS[kind], **params}},
         }
         accepted = caller.post(f"/v1/analyses/{kind}", body)
         assert accepted.status == 202, accepted.body
@@ -124,6 +125,45 @@ def test_another_method_version_is_told_beside_what_differs(
     assert rows["/result/nav"]["absent_from"] == "stored"
     with operator_scope():
         Result.objects.all().delete()  # what a test wrote is of no published shape
+
+
+def test_a_warning_of_a_later_build_is_one_difference(
+    caller: Caller, work: Work, done: Callable[..., str]
+) -> None:
+    """A window longer than the history, as it was stored before that was told."""
+    run = done(window=2520)
+    with operator_scope():
+        stored = Result.objects.get()
+        body = json.loads(stored.body)
+        warnings = body["result"]["warnings"]
+        [told] = [one for one in warnings if one["code"] == "incomplete-history"]
+        place = warnings.index(told)
+        del warnings[place]
+        text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+        Result.objects.update(body=text)
+    unit = replay(caller, work, run)["units"]["main"]
+    with operator_scope():
+        Result.objects.all().delete()  # what a test wrote is of no published shape
+    assert unit["differences"] == [
+        {
+            "pointer": f"/result/warnings/{place}",
+            "stored": None,
+            "recomputed": told,
+            "absent_from": "stored",
+        }
+    ]
+
+
+def test_lists_of_different_lengths_differ_in_what_one_lacks() -> None:
+    told = list(differences({"a": [1, 2, 3, 4]}, {"a": [0, 2, 4, 5]}))
+    assert [row["pointer"] for row in told] == ["/a/0", "/a/2", "/a/3"]
+    told = list(differences([1, 2, 3, 4], [2, 9, 4, 5, 6]))
+    assert [(row["pointer"], row["stored"], row["recomputed"]) for row in told] == [
+        ("/0", 1, None), ("/1", 3, 9), ("/3", None, 5), ("/4", None, 6),
+    ]  # fmt: skip
+    assert list(differences([{"a": 1}], [])) == [
+        {"pointer": "/0", "stored": {"a": 1}, "recomputed": None, "absent_from": "recomputed"}
+    ]
 
 
 def test_refusals_are_replayed_too(caller: Caller, portfolio: Portfolio, work: Work) -> None:

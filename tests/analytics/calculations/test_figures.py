@@ -430,6 +430,39 @@ def test_a_window_longer_than_the_history_is_told(portfolio: Portfolio, answer: 
         assert f"2520 sessions and there are returns of {on_file};" in note["message"]
 
 
+@pytest.mark.parametrize("held", [21, 40, 62, 63])
+def test_a_fund_younger_than_a_quarter_is_told(
+    instruments: dict[str, Instrument], portfolio: Portfolio, answer: Answer, held: int
+) -> None:
+    with operator_scope():
+        Price.objects.filter(
+            instrument=instruments["SOXS"], session__lt=SESSIONS[-1 - held]
+        ).delete()
+        data_version_bump(None)
+    [fund] = [f for f in answer(DRAG, portfolio)["result"]["funds"] if f["symbol"] == "SOXS"]
+    for name, sessions in (("month", 21), ("quarter", 63)):
+        window = fund["windows"][name]
+        assert window["n_sessions"] == min(held, sessions)
+        told = [n for n in window["warnings"] if n["code"] == "incomplete-history"]
+        assert [n["n_sessions"] for n in told] == ([held] if held < sessions else [])
+
+
+def test_a_first_day_before_the_fund_is_told(
+    instruments: dict[str, Instrument], portfolio: Portfolio, answer: Answer
+) -> None:
+    day_of = {"from": SESSIONS[-101], "to": LAST}
+    whole = answer(DRAG, None, instrument="SOXS", **day_of)
+    assert "incomplete-history" not in codes(whole)
+    with operator_scope():
+        fund = Price.objects.filter(instrument=instruments["SOXS"])
+        fund.filter(session__lt=SESSIONS[-51]).delete()
+        data_version_bump(None)
+    late = answer(DRAG, None, instrument="SOXS", **day_of)
+    assert late["result"]["from"] == SESSIONS[-51].isoformat()
+    (note,) = [n for n in late["result"]["warnings"] if n["code"] == "incomplete-history"]
+    assert "100 sessions and there are returns of 50;" in note["message"]
+
+
 def test_sessions_between_prices_are_named_and_no_fund_compounds_across_them(
     instruments: dict[str, Instrument], portfolio: Portfolio, answer: Answer
 ) -> None:
