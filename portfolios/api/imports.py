@@ -195,7 +195,7 @@ class ImportListView(ApiView):
             OpenApiTypes.BINARY,
         )
         | {"multipart/form-data": _FORM},
-        responses={202: ImportSerializer},
+        responses={200: ImportSerializer, 202: ImportSerializer},
     )
     def post(self, request: Request) -> Response:
         """Send a file, which a worker judges and applies."""
@@ -234,11 +234,10 @@ class ImportListView(ApiView):
                 detail={"filename": filename, "sha256": imported.sha256},
             )
             imported.refresh_from_db(fields=["created_at"])
-        return Response(
-            _IMPORT.of(imported),
-            status=202 if imported.state != Import.State.DONE else 200,
-            headers={"Location": f"/v1/imports/{imported.public_id}", "Retry-After": "1"},
-        )
+        headers = {"Location": f"/v1/imports/{imported.public_id}"}
+        if imported.state == Import.State.DONE:  # the same file was sent before
+            return Response(_IMPORT.of(imported), headers=headers)
+        return Response(_IMPORT.of(imported), status=202, headers={**headers, "Retry-After": "1"})
 
     def fingerprint(self, request: Request) -> bytes:
         content, filename = _file_of(request)

@@ -62,6 +62,17 @@ def test_same_file_is_the_same_import(caller: Caller, market: Market) -> None:
         assert Import.objects.count() == 1
 
 
+def test_same_file_after_its_end_needs_no_waiting(caller: Caller, market: Market) -> None:
+    first = _send(caller, key="k1")
+    with operator_scope():
+        import_perform(Import.objects.get().id)
+    again = _send(caller, key="k2")
+    assert (first.status, first.headers["Retry-After"]) == (202, "1")
+    assert (again.status, again.body["status"]) == (200, "done")
+    assert again.headers["Location"] == first.headers["Location"]
+    assert "Retry-After" not in again.headers
+
+
 def test_same_key_is_answered_as_before_and_guards_the_content(
     caller: Caller, market: Market
 ) -> None:
