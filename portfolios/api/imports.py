@@ -204,7 +204,7 @@ class ImportListView(ApiView):
         filename = options.get("filename") or filename
         if fault := fault_of(Path(filename).name):
             message = f"Name the file, as ?filename=SOXX.csv. {fault.message}"
-            raise InvalidRequest(message, code="bad-parameter")
+            raise InvalidRequest(message, code="bad-parameter", errors=[{"pointer": "?filename"}])
         portfolio = (
             portfolio_get_for_client(self.client, options["portfolio"])
             if "portfolio" in options
@@ -286,7 +286,7 @@ def _require_positions(view: ApiView, kind: str, options: dict[str, Any]) -> Non
                 context={"required_scope": "portfolios:write"},
             )
         if (as_of := options.get("as_of")) is not None:
-            require_session("XNYS", as_of, roll=False)
+            require_session("XNYS", as_of, pointer="?as_of")
         return
     for name in ("portfolio", "as_of"):
         if name in options:

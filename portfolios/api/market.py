@@ -180,7 +180,11 @@ class PriceListView(ApiView):
         adjusted = read_one(request, "adjusted", self.listing.extra["adjusted"]) or "none"
         name = read_one(request, "instrument", text)
         if name is None:
-            raise InvalidRequest("Say which: ?instrument=SYMBOL.", code="bad-parameter")
+            raise InvalidRequest(
+                "Say which: ?instrument=SYMBOL.",
+                code="bad-parameter",
+                errors=[{"pointer": "?instrument"}],
+            )
         if adjusted == "none":
             return self._listed(request, asked, name)
         with client_scope(self.client.pk, statement_timeout=STATEMENT_TIMEOUT) as self.now:
@@ -315,7 +319,9 @@ class CalendarView(ApiView):
         last = asked.get("to") or date(max(today.year, first.year), 12, 31)
         if not first <= last <= min(first + _LONGEST_CALENDAR, date(today.year + 1, 12, 31)):
             raise InvalidRequest(
-                "A range of at most 40 years, until the end of next year.", code="bad-parameter"
+                "A range of at most 40 years, until the end of next year.",
+                code="bad-parameter",
+                errors=[{"pointer": "?from"}, {"pointer": "?to"}],
             )
         return Response({"calendar": calendar, "sessions": sessions_between(calendar, first, last)})
 

@@ -107,8 +107,12 @@ class PositionsView(ApiView):
         portfolio = portfolio_get_for_client(self.client, portfolio_id)
         as_of: date | None = asked.get("as_of")
         if as_of is None:
-            raise InvalidRequest("Say the date: ?as_of=YYYY-MM-DD.", code="bad-parameter")
-        as_of = require_session(CALENDAR, as_of, roll="roll" in asked)
+            raise InvalidRequest(
+                "Say the date: ?as_of=YYYY-MM-DD.",
+                code="bad-parameter",
+                errors=[{"pointer": "?as_of"}],
+            )
+        as_of = require_session(CALENDAR, as_of, roll="roll" in asked, pointer="?as_of")
         sent = PositionsPutRequestSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         found, created = position_set_put(

@@ -34,14 +34,18 @@ def sessions_between(calendar: str, first: date, last: date) -> list[date]:
     return known[bisect.bisect_left(known, first) : bisect.bisect_right(known, last)]
 
 
-def previous_session(calendar: str, day: date) -> date:
-    """The day itself where it is a session, else the one before it."""
+def previous_session(calendar: str, day: date, *, pointer: str = "/as_of") -> date:
+    """The day itself where it is a session, else the one before it.
+
+    `pointer` says where in the request the day stands, for the refusal.
+    """
     known = _sessions(calendar, datetime.now(UTC).year + 1)
     if not known[0] <= day <= known[-1]:
         raise InvalidRequest(
             f"The calendar {calendar} reaches from {known[0]} to {known[-1]}.",
             code="not-a-session",
             context={"calendar": calendar, "previous_session": None},
+            errors=[{"pointer": pointer, "value": day.isoformat()}],
         )
     return known[bisect.bisect_right(known, day) - 1]
 
@@ -50,7 +54,7 @@ def require_session(
     calendar: str, day: date, *, roll: bool = False, pointer: str = "/as_of"
 ) -> date:
     """The session meant by `day`; with `roll` the one before it, else a refusal that names it."""
-    previous = previous_session(calendar, day)
+    previous = previous_session(calendar, day, pointer=pointer)
     if previous == day or roll:
         return previous
     raise InvalidRequest(

@@ -146,7 +146,7 @@ def _refuse_future(client: Client, as_of: date) -> None:
             code="future-date",
             errors=[
                 {
-                    "pointer": "/as_of",
+                    "pointer": "?as_of",
                     "code": "future-date",
                     "message": "Positions are recorded once they are held.",
                     "value": as_of.isoformat(),

@@ -161,7 +161,9 @@ def test_positions_are_seen_and_sent_by_keys_for_portfolios_alone(
     ],
 )
 def test_date_of_positions_is_checked_at_the_door(caller: Caller, query: str, code: str) -> None:
-    assert _send(caller, POSITIONS, f"filename=b.csv&{query}").code == code
+    answer = _send(caller, POSITIONS, f"filename=b.csv&{query}")
+    assert answer.code == code
+    assert [culprit["pointer"] for culprit in answer.body["errors"]] == ["?as_of"]
     with operator_scope():
         assert not Import.objects.exists()
 

@@ -187,7 +187,9 @@ def test_contradicting_rows_are_refused(caller: Caller, market: Market) -> None:
 
 
 def test_reading_needs_an_instrument(caller: Caller, market: Market) -> None:
-    assert caller.get("/v1/prices").code == "bad-parameter"
+    nameless = caller.get("/v1/prices")
+    assert nameless.code == "bad-parameter"
+    assert [culprit["pointer"] for culprit in nameless.body["errors"]] == ["?instrument"]
     assert caller.get("/v1/prices?instrument=SOXZ").code == "unknown-instrument"
     assert caller.get("/v1/prices?instrument=NVDA&adjusted=no").code == "bad-parameter"
 
@@ -232,7 +234,9 @@ def test_calendar_lists_sessions(caller: Caller) -> None:
     answer = caller.get("/v1/calendars/XNYS?from=2026-11-25&to=2026-11-30")
     assert answer.body["sessions"] == ["2026-11-25", "2026-11-27", "2026-11-30"]
     assert caller.get("/v1/calendars/XLON").code == "not-found"
-    assert caller.get("/v1/calendars/XNYS?from=0001-01-01").code == "bad-parameter"
+    endless = caller.get("/v1/calendars/XNYS?from=0001-01-01")
+    assert endless.code == "bad-parameter"
+    assert [culprit["pointer"] for culprit in endless.body["errors"]] == ["?from", "?to"]
 
 
 def test_read_only_key_cannot_add(reader: Caller, market: Market) -> None:

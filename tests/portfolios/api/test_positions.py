@@ -86,6 +86,7 @@ def test_closed_day_is_refused_naming_the_session_before(caller: Caller, path: s
     assert (answer.status, answer.code) == (422, "not-a-session")
     assert answer.body["previous_session"] == "2026-11-20"
     assert answer.body["calendar"] == "XNYS"
+    assert [culprit["pointer"] for culprit in answer.body["errors"]] == ["?as_of"]
     rolled = _put(caller, path, BOOK, "as_of=2026-11-21&roll=previous")
     assert (rolled.status, rolled.body["as_of"]) == (201, "2026-11-20")
 
@@ -93,6 +94,13 @@ def test_closed_day_is_refused_naming_the_session_before(caller: Caller, path: s
 def test_future_is_refused(caller: Caller, path: str) -> None:
     answer = _put(caller, path, BOOK, "as_of=2027-01-04")
     assert (answer.status, answer.code) == (422, "future-date")
+    assert [culprit["pointer"] for culprit in answer.body["errors"]] == ["?as_of"]
+
+
+@pytest.mark.parametrize("query", ["", "as_of=1900-01-02"])
+def test_refusals_of_a_date_name_the_parameter(caller: Caller, path: str, query: str) -> None:
+    answer = _put(caller, path, BOOK, query)
+    assert [culprit["pointer"] for culprit in answer.body["errors"]] == ["?as_of"]
 
 
 def test_every_unknown_instrument_is_named(caller: Caller, path: str) -> None:
