@@ -12,7 +12,6 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from analytics.api.serializers import WholeNumberField
 from analytics.models import Run
 from analytics.services.policies import refuse_unserved
 from portfolios.api.base import ApiView, etagged
@@ -22,6 +21,7 @@ from portfolios.api.fields import (
     RealField,
     StrictSerializer,
     TextField,
+    WholeNumberField,
 )
 from portfolios.api.listing import (
     Filter,

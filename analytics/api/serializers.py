@@ -16,28 +16,12 @@ from portfolios.api.fields import (
     RealField,
     StrictSerializer,
     TextField,
+    TruthField,
+    WholeNumberField,
 )
 
 _UNIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
 MAX_HORIZON = 252
-
-
-class WholeNumberField(serializers.IntegerField):
-    """A JSON integer; text and fractions are not taken for one."""
-
-    def to_internal_value(self, data: Any) -> int:
-        if isinstance(data, bool) or not isinstance(data, int):
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
-class TruthField(serializers.BooleanField):
-    """true or false, nothing that resembles them."""
-
-    def to_internal_value(self, data: Any) -> bool:
-        if not isinstance(data, bool):
-            self.fail("invalid", input=data)
-        return data
 
 
 class LagsField(serializers.Field):  # type: ignore[type-arg]  # takes two types

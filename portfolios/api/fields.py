@@ -128,6 +128,24 @@ class RealField(serializers.FloatField):
         return super().to_internal_value(float(data))
 
 
+class WholeNumberField(serializers.IntegerField):
+    """A JSON integer; text and fractions are not taken for one."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class TruthField(serializers.BooleanField):
+    """true or false, nothing that resembles them."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
 def rfc3339(text: str) -> datetime | None:
     """The instant in UTC, None for anything but RFC 3339 with an offset."""
     try:

@@ -17,6 +17,8 @@ from portfolios.api.fields import (
     PortfolioRefField,
     StrictSerializer,
     TextField,
+    TruthField,
+    WholeNumberField,
     many,
 )
 from portfolios.models import CorporateAction, Import, Instrument, OptionTerms
@@ -74,7 +76,7 @@ class PortfolioUpdateRequestSerializer(StrictSerializer):
     base_currency = CurrencyField(required=False)
     benchmark = NameField(required=False, allow_null=True)
     market_benchmark = NameField(required=False, allow_null=True)
-    is_active = serializers.BooleanField(required=False)
+    is_active = TruthField(required=False)
 
 
 class PositionRequestSerializer(StrictSerializer):
@@ -278,7 +280,7 @@ class PriceRowRequestSerializer(StrictSerializer):
     high = ExactDecimalField(required=False, allow_null=True, default=None)
     low = ExactDecimalField(required=False, allow_null=True, default=None)
     volume = ExactDecimalField(required=False, allow_null=True, default=None, min_value=0)
-    confirm_jump = serializers.BooleanField(
+    confirm_jump = TruthField(
         required=False,
         default=False,
         help_text="The change of more than 40 % since the session before is real.",
@@ -335,10 +337,10 @@ class CorporateActionRowRequestSerializer(StrictSerializer):
     instrument = NameField()
     ex_date = PlainDateField()
     kind = serializers.ChoiceField(choices=CorporateAction.Kind.choices)
-    new_shares = serializers.IntegerField(
+    new_shares = WholeNumberField(
         required=False, allow_null=True, default=None, min_value=1, max_value=10**12
     )
-    old_shares = serializers.IntegerField(
+    old_shares = WholeNumberField(
         required=False, allow_null=True, default=None, min_value=1, max_value=10**12
     )
     amount = ExactDecimalField(

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from portfolios.api import examples
 from portfolios.api.base import ApiView, etagged
 from portfolios.api.events import event_uid
-from portfolios.api.fields import StrictSerializer, TextField
+from portfolios.api.fields import StrictSerializer, TextField, TruthField
 from portfolios.api.listing import (
     Filter,
     Listing,
@@ -139,7 +139,7 @@ class WebhookEndpointUpdateRequestSerializer(StrictSerializer):
         required=False,
         max_length=len(SUBSCRIBABLE),
     )
-    enabled = serializers.BooleanField(
+    enabled = TruthField(
         required=False, help_text="While false nothing is sent or kept to be sent; see /v1/events."
     )
 

@@ -182,6 +182,15 @@ def test_bad_price_refuses_the_batch(
         assert not Price.objects.exists()
 
 
+@pytest.mark.parametrize("word", ["true", "yes", 1, "no"])
+def test_jump_is_confirmed_by_a_truth_value_alone(
+    caller: Caller, market: Market, word: Any
+) -> None:
+    refused = _add(caller, _row(DAYS[0], 100, confirm_jump=word))
+    assert (refused.status, refused.code) == (400, "validation-error")
+    assert refused.body["errors"][0]["pointer"] == "/prices/0/confirm_jump"
+
+
 def test_contradicting_rows_are_refused(caller: Caller, market: Market) -> None:
     assert _add(caller, _row(DAYS[0], 100), _row(DAYS[0], 101)).code == "conflicting-rows"
 
@@ -221,6 +230,8 @@ def test_action_is_a_split_or_a_distribution(caller: Caller, market: Market) -> 
         {**base, "kind": "distribution", "new_shares": 2, "old_shares": 1},
         {**base, "kind": "distribution"},
         {**base, "kind": "split", "new_shares": 0, "old_shares": 1},
+        {**base, "kind": "split", "new_shares": "2", "old_shares": 1},
+        {**base, "kind": "split", "new_shares": True, "old_shares": 2},
     ]
     for action in bad:
         assert caller.post("/v1/corporate-actions", {"actions": [action]}).status == 400

@@ -258,6 +258,7 @@ def test_archived_portfolio_leaves_the_reports_and_loses_nothing(
     assert caller.get(f"{path}/positions").body["positions"][0]["quantity"] == "1"
     again = caller.send("DELETE", path, If_Match=gone.headers["ETag"])
     assert (again.status, again.body) == (200, gone.body)
+    assert caller.patch(path, {"is_active": "true"}, If_Match="*").code == "validation-error"
     back = caller.patch(path, {"is_active": True}, If_Match=gone.headers["ETag"])
     assert (back.status, back.body["is_active"]) == (200, True)
     with client_scope(caller.client.id):

@@ -237,6 +237,7 @@ def test_redelivery_is_a_delivery_of_its_own_under_the_same_event(
 
 def test_disabled_endpoint_is_told_nothing(caller: Caller, path: str, receiver: Receiver) -> None:
     tell(caller)
+    assert caller.patch(path, {"enabled": "no"}, If_Match="*").code == "validation-error"
     off = caller.patch(path, {"enabled": False}, If_Match="*")
     assert (off.body["enabled"], off.body["disabled_reason"]) == (False, "client")
     tell(caller)
