@@ -40,8 +40,8 @@ def price_list_for_client(
     """One row per session of one instrument, or of the one that a query finds; to be narrowed by
     session alone.
 
-    What `overlaid` finds, read off the index of an instrument's sessions in its order: a page of a
-    long history costs what it shows.
+    What `overlaid` finds, but of two rows of a session the first by the index that they are read
+    from: it does not look at all own prices for those that stand in on a page.
     """
     of = Q(instrument=instrument)
     rows = Price.objects.filter(known_then(known_at), seen_by(client), of)
