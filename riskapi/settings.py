@@ -52,8 +52,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "riskapi.api.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "riskapi.api.middleware.ProblemMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "riskapi.api.middleware.AdminSessionMiddleware",
     "riskapi.api.middleware.AdminCommonMiddleware",
     "riskapi.api.middleware.AdminCsrfMiddleware",

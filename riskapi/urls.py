@@ -23,7 +23,11 @@ urlpatterns = [
     path("v1/changelog", changelog.ChangelogView.as_view()),
     path("v1/errors", views.ProblemListView.as_view()),
     path("v1/errors/<str:code>", views.ProblemDetailView.as_view()),
-    path("v1/openapi.json", SpectacularJSONAPIView.as_view(), name="schema"),
+    path(
+        "v1/openapi.json",
+        SpectacularJSONAPIView.as_view(http_method_names=["get", "head"]),
+        name="schema",
+    ),
     path("v1/docs", views.OperationsView.as_view()),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),

@@ -35,7 +35,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.db import transaction
-from django.http import UnreadablePostError
+from django.http import HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
@@ -188,8 +188,11 @@ class ApiView(APIView):
         for name, value in quota_fields(quota).items():
             response[name] = value
 
-    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:  # noqa: ARG002  # DRF's
-        return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002  # DRF's
+        # Not DRF's, which is rendered: there is no content, be it of a page or of JSON.
+        answer = HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
+        del answer["Content-Type"]
+        return answer
 
     def after_commit(self, request: Request, response: Response) -> Response:  # noqa: ARG002  # a hook
         """Replace the answer outside of the transaction, a replayed one too; or leave it."""
@@ -258,7 +261,10 @@ class ApiView(APIView):
         whole = response["ETag"].strip('"')
         tag = f"{whole}.{content}"
         response["ETag"] = quoted(tag)
-        return not_modified(request, tag, shaped=True) or response
+        unchanged = not_modified(request, tag, shaped=True)
+        if unchanged is not None and "Cache-Control" in response:
+            unchanged["Cache-Control"] = response["Cache-Control"]
+        return unchanged or response
 
     def _idempotency_key(self, request: Request) -> str | None:
         if request.method not in KEYED_METHODS:

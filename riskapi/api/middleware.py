@@ -33,7 +33,9 @@ from riskapi.api.renderers import dumps
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 API_RELEASE = "2026-12-01"
-_OUTSIDE = ("/admin/", "/static/")
+_OUTSIDE = "/admin/"
+#: Have no content, and must not be measured (RFC 9110, section 8.6).
+_BODILESS = (204, 304)
 #: Refuse in the form of RFC 6749 what is against the protocol.
 _OAUTH = ("/oauth/token", "/oauth/revoke")
 _CREDENTIAL = re.compile(
@@ -102,7 +104,9 @@ class ProblemMiddleware:
             if response.status_code >= 400 and not _spoken_for(request, response):
                 response = _from_plain(request, response)
         response["Api-Release"] = API_RELEASE
-        if not response.streaming and "Content-Length" not in response.headers:
+        if response.status_code in _BODILESS:
+            del response["Content-Length"]
+        elif not response.streaming and "Content-Length" not in response.headers:
             response["Content-Length"] = str(len(response.content))
         return response
 

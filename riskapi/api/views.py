@@ -99,6 +99,8 @@ def _broker_answers() -> bool:
 class OperationsView(SpectacularSwaggerSplitView):
     """Every operation, to read and to try; its script is a file of its own."""
 
+    http_method_names = ["get", "head"]
+
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         response: Response = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]  # the library is not typed

@@ -36,6 +36,10 @@ def test_one_figure_of_each_unit(
     assert unit.body == {
         "result": {"nav": {"value": whole["units"]["a"]["result"]["nav"]["value"]}}
     }
+    kept = {name: unit.headers[name] for name in ("ETag", "Cache-Control", "Vary")}
+    unchanged = caller.get(f"{path}/units/a?fields=result.nav.value", If_None_Match=kept["ETag"])
+    assert unchanged.status == 304
+    assert {name: unchanged.headers[name] for name in kept} == kept
     assert caller.get(f"{path}?fields=units.*.problem").status == 200, "declared, and not there"
 
 

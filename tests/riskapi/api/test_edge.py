@@ -56,6 +56,44 @@ def test_options_lists_methods_without_a_body(caller: Caller) -> None:
     assert answer.headers["Allow"] == "GET, POST, HEAD, OPTIONS"
 
 
+@pytest.mark.parametrize("accept", ["*/*", "text/html", "application/json"])
+@pytest.mark.parametrize(
+    "path", ["/", "/v1/guide", "/v1/guide/writing", "/v1/methods", "/v1/errors/not-found",
+             "/v1/changelog", "/v1/docs", "/v1/openapi.json", "/healthz"],
+)  # fmt: skip
+def test_options_of_pages_name_the_methods(caller: Caller, path: str, accept: str) -> None:
+    answer = caller.send("OPTIONS", path, Accept=accept)
+    assert answer.status in (204, 405, 406)
+    if answer.status != 406:
+        assert answer.headers["Allow"].startswith("GET, HEAD")
+    if answer.status == 204:
+        assert answer.content == b""
+        assert "Content-Type" not in answer.headers
+
+
+def test_answer_without_content_is_not_measured(caller: Caller) -> None:
+    """RFC 9110, 8.6: a 304 may have the length of its 200 alone, a 204 none at all."""
+    made = caller.post("/v1/portfolios", {"name": "Semis"})
+    path = made.headers["Location"]
+    unchanged = caller.get(path, If_None_Match=made.headers["ETag"])
+    for answer, status in ((unchanged, 304), (caller.send("OPTIONS", path), 204)):
+        assert answer.status == status
+        assert not answer.headers.keys() & {"Content-Length", "Content-Type"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/static/none.css", 404), ("POST", "/static/portfolios/admin.css", 405)],
+)
+def test_refusal_of_a_static_file_is_a_problem(
+    caller: Caller, method: str, path: str, status: int
+) -> None:
+    answer = caller.send(method, path)
+    assert answer.status == status
+    assert answer.code
+    assert int(answer.headers["Content-Length"]) == len(answer.content)
+
+
 def test_head_answers_like_get_without_the_body(caller: Caller) -> None:
     head, get = caller.send("HEAD", "/v1/me"), caller.get("/v1/me")
     assert (head.status, head.content) == (200, b"")
