@@ -12,16 +12,10 @@ from portfolios.selectors.calendars import require_session
 from portfolios.selectors.clock import market_today
 from portfolios.selectors.portfolios import portfolios_named
 from portfolios.services.instruments import instruments_named
-from portfolios.services.positions import (
-    Book,
-    duplicates,
-    position_sets_put,
-    refuse_rows,
-    row_problem,
-)
+from portfolios.services.positions import Book, duplicates, position_sets_put
+from portfolios.services.row_problems import Problem, refuse_rows, row_problem
 
 Row = Mapping[str, Any]
-Problem = dict[str, Any]
 
 
 def position_batch_put(
@@ -102,14 +96,14 @@ def _sessions(
     for day in {row["as_of"] for row in rows}:
         if day > today:
             message = "Positions are recorded once they are held."
-            refusals[day] = row_problem("", "future-date", message, day.isoformat())
+            refusals[day] = row_problem("", "future-date", message, day)
             continue
         try:
             sessions[day] = require_session("XNYS", day, roll=roll)
         except InvalidRequest as refusal:
             before = refusal.context["previous_session"]
             refusals[day] = row_problem(
-                "", refusal.code, refusal.message, day.isoformat(), [before] if before else None
+                "", refusal.code, refusal.message, day, [before] if before else None
             )
     into += [
         {**refusals[row["as_of"]], "pointer": f"/positions/{index}/as_of"}

@@ -16,6 +16,7 @@ from portfolios.selectors.clock import market_today
 from portfolios.services.audit import audit_record
 from portfolios.services.facts import fact_moment
 from portfolios.services.instruments import instruments_named
+from portfolios.services.row_problems import refuse_rows, row_problem
 
 
 def position_set_put(
@@ -145,13 +146,9 @@ def _refuse_future(client: Client, as_of: date) -> None:
             f"{as_of} is in the future.",
             code="future-date",
             errors=[
-                {
-                    "pointer": "?as_of",
-                    "code": "future-date",
-                    "message": "Positions are recorded once they are held.",
-                    "value": as_of.isoformat(),
-                    "suggestion": None,
-                }
+                row_problem(
+                    "?as_of", "future-date", "Positions are recorded once they are held.", as_of
+                )
             ],
         )
 
@@ -171,29 +168,6 @@ def duplicates(
         for index, row in rows
         if (earlier := first.setdefault(instruments[row["instrument"]].pk, index)) != index
     ]
-
-
-def row_problem(
-    pointer: str, code: str, message: str, value: str, suggestion: list[str] | None = None
-) -> dict[str, Any]:
-    return {
-        "pointer": pointer,
-        "code": code,
-        "message": message,
-        "value": value,
-        "suggestion": suggestion,
-    }
-
-
-def refuse_rows(problems: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse all rows for the sake of those that cannot be taken."""
-    if problems:
-        codes = {problem["code"] for problem in problems}
-        raise InvalidRequest(
-            f"{len(problems)} problem{'s' * (len(problems) > 1)} with the rows; none was taken.",
-            code=codes.pop() if len(codes) == 1 else None,
-            errors=problems,
-        )
 
 
 def _checksum(positions: Sequence[Mapping[str, Any]], instruments: Mapping[str, Instrument]) -> str:

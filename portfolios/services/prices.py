@@ -12,7 +12,6 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from portfolios.errors import InvalidRequest
 from portfolios.models import Client, CorporateAction, FxRate, Instrument, Price
 from portfolios.selectors.calendars import sessions_between
 from portfolios.selectors.clock import market_today
@@ -21,6 +20,7 @@ from portfolios.services.audit import audit_record
 from portfolios.services.data_version import data_version_bump
 from portfolios.services.facts import Appended, facts_append
 from portfolios.services.instruments import instruments_named
+from portfolios.services.row_problems import Problem, refuse_rows, row_problem
 
 #: A change beyond this from one session to the next needs a corporate action or a word;
 #: of a leveraged fund, this times its multiple.
@@ -29,7 +29,6 @@ _LOOK_AROUND = timedelta(days=30)
 _BAR = ("open", "high", "low", "close")
 
 Row = Mapping[str, Any]
-Problem = dict[str, Any]
 
 
 def prices_add(
@@ -48,8 +47,8 @@ def prices_add(
         *_not_sessions(client, rows),
         *_bad_bars(rows),
     ]
-    _refuse(problems)
-    _refuse(list(_jumps(client, rows, named)))
+    refuse_rows(problems)
+    refuse_rows(list(_jumps(client, rows, named)))
     outcome = facts_append(
         Price,
         client_id=client.id,
@@ -85,16 +84,18 @@ def fx_rates_add(
     for index, row in enumerate(rows):
         at = f"/rates/{index}"
         if row["rate"] <= 0:
-            problems.append(_problem(f"{at}/rate", "validation-error", "Above zero.", row["rate"]))
+            problems.append(
+                row_problem(f"{at}/rate", "validation-error", "Above zero.", row["rate"])
+            )
         if row["base"] == row["quote"]:
             problems.append(
-                _problem(f"{at}/quote", "validation-error", "Two currencies.", row["quote"])
+                row_problem(f"{at}/quote", "validation-error", "Two currencies.", row["quote"])
             )
         if row["session"] > today:
             problems.append(
-                _problem(f"{at}/session", "future-date", "In the future.", row["session"])
+                row_problem(f"{at}/session", "future-date", "In the future.", row["session"])
             )
-    _refuse(problems)
+    refuse_rows(problems)
     outcome = facts_append(
         FxRate,
         client_id=client.id,
@@ -117,7 +118,7 @@ def corporate_actions_add(
 ) -> Appended:
     """Own splits and distributions; they hold for this client's view of the instrument."""
     named = _instruments(client, rows, "actions")
-    _refuse(
+    refuse_rows(
         list(
             _repeated(
                 rows,
@@ -159,18 +160,17 @@ def _repeated(rows: Sequence[Row], key: Callable[[Row], object], batch: str) -> 
     for index, row in enumerate(rows):
         earlier = first.setdefault(key(row), index)
         if earlier != index:
-            yield _problem(
+            yield row_problem(
                 f"/{batch}/{index}",
                 "conflicting-rows",
                 f"Speaks of the same as /{batch}/{earlier}.",
-                None,
             )
 
 
 def _not_priced(rows: Sequence[Row], named: Mapping[str, Instrument]) -> Iterator[Problem]:
     for index, row in enumerate(rows):
         if named[row["instrument"]].kind == Instrument.Kind.CASH:
-            yield _problem(
+            yield row_problem(
                 f"/prices/{index}/instrument",
                 "invalid-request",
                 "Cash is worth its quantity; exchange rates go to POST /v1/fx-rates.",
@@ -185,10 +185,10 @@ def _not_sessions(client: Client, rows: Sequence[Row]) -> Iterator[Problem]:
     for index, day in enumerate(days):
         pointer = f"/prices/{index}/session"
         if day > today:
-            yield _problem(pointer, "future-date", "In the future.", day)
+            yield row_problem(pointer, "future-date", "In the future.", day)
         elif day not in known:
             before = sessions_between("XNYS", date.min, day)[-1:]
-            yield _problem(
+            yield row_problem(
                 pointer,
                 "not-a-session",
                 "The exchange was closed.",
@@ -202,18 +202,17 @@ def _bad_bars(rows: Sequence[Row]) -> Iterator[Problem]:
         given = {name: row[name] for name in _BAR if row[name] is not None}
         for name, value in given.items():
             if value <= 0:
-                yield _problem(
+                yield row_problem(
                     f"/prices/{index}/{name}", "validation-error", "A price is above zero.", value
                 )
         low, high = given.get("low"), given.get("high")
         if (low is not None and low > min(given.values())) or (
             high is not None and high < max(given.values())
         ):
-            yield _problem(
+            yield row_problem(
                 f"/prices/{index}",
                 "inconsistent-bar",
                 "low is not the lowest or high not the highest.",
-                None,
             )
 
 
@@ -238,7 +237,7 @@ def _jumps(
             culprit = given.get(next_day) or given.get(day)
             if abs(change) > limit and culprit is not None and not culprit[1]["confirm_jump"]:
                 index, row = culprit
-                yield _problem(
+                yield row_problem(
                     f"/prices/{index}/close",
                     "implausible-jump",
                     f"{float(change):+.1%} from {day} to {next_day} without a corporate action.",
@@ -257,27 +256,6 @@ def _change(
     before = Fraction(close) * split_factor(splits, day)
     after = Fraction(next_close) * split_factor(splits, next_day)
     return after / before - 1
-
-
-def _problem(pointer: str, code: str, message: str, value: Any, suggestion: Any = None) -> Problem:
-    shown = value if value is None or isinstance(value, str) else str(value)
-    return {
-        "pointer": pointer,
-        "code": code,
-        "message": message,
-        "value": shown,
-        "suggestion": suggestion,
-    }
-
-
-def _refuse(problems: Sequence[Problem]) -> None:
-    if problems:
-        codes = {problem["code"] for problem in problems}
-        raise InvalidRequest(
-            f"{len(problems)} problem{'s' * (len(problems) > 1)} with the rows; none was taken.",
-            code=codes.pop() if len(codes) == 1 else None,
-            errors=problems,
-        )
 
 
 def _changed(client: Client, outcome: Appended, action: str, actor: str, request_id: str) -> None:
