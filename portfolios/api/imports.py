@@ -71,6 +71,9 @@ _PROBLEM = JsonRow(
     **{n: plain(n) for n in ("row", "column", "code", "value", "message", "suggestion")}
 )
 PARQUET = "application/vnd.apache.parquet"
+_TOO_LARGE = "An upload holds at most 20 MB."
+#: What a form may hold beside the file: boundaries and the headers of its one part.
+_FORM_LINES_BYTES = 10_000
 _PORTFOLIO = "pf_01a2195a9a0c70e2a4fb5c2d1c0b6a11"
 #: What a form upload holds.
 _FORM = {
@@ -308,11 +311,13 @@ def _import_row(view: ApiView, import_id: str) -> dict[str, Any]:
 
 
 def _file_of(request: Request) -> tuple[bytes, str]:
-    """The bytes and the name, from either form of upload."""
+    """The bytes and the name of the file, whether it is the body or a field of a form."""
     announced = request.META.get("CONTENT_LENGTH") or ""
-    if announced.isdigit() and int(announced) > MAX_UPLOAD_BYTES + 10_000:
-        raise InvalidRequest("An upload holds at most 20 MB.", code="payload-too-large")
-    # A file may be packed by gzip, whoever says so; what else is claimed is not done to it.
+    # Before a byte is read, so that a form may be as much longer as its other lines take.
+    if announced.isdigit() and int(announced) > MAX_UPLOAD_BYTES + _FORM_LINES_BYTES:
+        raise InvalidRequest(_TOO_LARGE, code="payload-too-large")
+    # gzip may be named here or not: the worker sees by the bytes whether a file is packed by it.
+    # Nobody would undo another encoding.
     if (encoding := request.headers.get("Content-Encoding", "")) not in ("", "identity", "gzip"):
         raise UnsupportedMediaType("", f"Content-Encoding {encoding} is not read.")
     sent = request.data
@@ -327,7 +332,7 @@ def _file_of(request: Request) -> tuple[bytes, str]:
     else:
         content, filename = b"", ""
     if len(content) > MAX_UPLOAD_BYTES:
-        raise InvalidRequest("An upload holds at most 20 MB.", code="payload-too-large")
+        raise InvalidRequest(_TOO_LARGE, code="payload-too-large")
     if not content:
         raise ParseError("The upload is empty.")
     return content, filename

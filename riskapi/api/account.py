@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -39,7 +40,7 @@ class MeView(ApiView):
                 "key": {"id": key.key_id, "name": key.name, "expires_at": key.expires_at},
                 "scopes": key.scopes,
                 "limits": {
-                    "body_bytes": 1_000_000,
+                    "body_bytes": settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
                     "upload_bytes": MAX_UPLOAD_BYTES,
                     "json_values": MAX_JSON_NODES,
                     "page": MAX_LIMIT,

@@ -14,9 +14,9 @@ from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, 
 from django.http import Http404, HttpRequest
 from rest_framework import exceptions
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 from portfolios import errors
+from portfolios.api.limits import BODY_TOO_LARGE
 from riskapi.api.authentication import HOW_TO_SEND
 from riskapi.api.problems import CONTENT_TYPE, RETRY_AFTER, problem_document, problem_type
 from riskapi.api.renderers import JsonRenderer
@@ -54,7 +54,6 @@ STATUS_CODES = {
 
 def problem_handler(error: Exception, context: Mapping[str, Any]) -> Response:
     """Django REST framework's exception handler: every exception becomes a problem document."""
-    set_rollback()
     request = context["request"]
     # A problem is JSON, whatever the view renders.
     request.accepted_renderer = JsonRenderer()
@@ -106,7 +105,7 @@ def _of_framework(error: Exception, request: Any) -> tuple[str, str]:
     if isinstance(error, PermissionDenied):
         return "refused", "Not allowed."
     if isinstance(error, RequestDataTooBig):
-        return "payload-too-large", "The body is larger than 1 MB."
+        return "payload-too-large", BODY_TOO_LARGE
     if isinstance(error, SuspiciousOperation):
         return "malformed-request", "The request could not be understood."
     if isinstance(error.__cause__, psycopg.errors.QueryCanceled):

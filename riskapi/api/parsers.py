@@ -12,7 +12,13 @@ from django.conf import settings
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
-from portfolios.api.limits import MAX_DIGITS, MAX_EXPONENT, MAX_JSON_DEPTH, MAX_JSON_NODES
+from portfolios.api.limits import (
+    BODY_TOO_LARGE,
+    MAX_DIGITS,
+    MAX_EXPONENT,
+    MAX_JSON_DEPTH,
+    MAX_JSON_NODES,
+)
 from portfolios.errors import DomainError
 
 _SUSPICIOUS = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
@@ -48,7 +54,7 @@ class StrictJsonParser(BaseParser):
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         raw = stream.read(limit + 1)
         if len(raw) > limit:
-            raise BodyTooLarge("The body is larger than 1 MB.")
+            raise BodyTooLarge(BODY_TOO_LARGE)
         return loads(raw, getattr(context.get("view"), "max_json_nodes", MAX_JSON_NODES))
 
 
