@@ -1,9 +1,13 @@
 """Bodies on their way in: how many may arrive at the same time.
 
-A body that trickles in holds a thread of the server, and those are few. So there are places for
-bodies, fewer than threads; and strangers, who have not shown a credential yet, have places of their
-own, so that they keep no client from being heard. How long a body may take is for the proxy in
-front to say: the server's own read cannot be ended, and given to a thread it holds up all others.
+While a body arrives it holds a thread of the web server, however slowly it comes, and threads are
+few. So only so many bodies may arrive at a time, fewer than there are threads; the rest wait for a
+place, and are refused with 503 if none gets free in time. Callers who have not shown a credential
+yet (log-ins, requests for tokens) have places of their own, so that strangers can never take those
+of clients.
+
+Nothing here bounds how long one body may take. Reading from the web server cannot be interrupted,
+and a thread that is given the reading holds up all others; so the proxy in front has to do it.
 """
 
 from __future__ import annotations
@@ -14,7 +18,8 @@ from typing import Final, TypeVar
 
 from rest_framework.exceptions import APIException
 
-PATIENCE: Final = 1.0
+#: How long a body waits for a place.
+PATIENCE_SECONDS: Final = 1.0
 #: Of a log-in or a request for a token.
 MAX_FORM_BYTES: Final = 100_000
 
@@ -29,16 +34,16 @@ class Overloaded(APIException):
 
 
 class Places:
-    """So many bodies at the same time."""
+    """Lets so many bodies arrive at the same time."""
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self.patience = PATIENCE
+        self.patience_seconds = PATIENCE_SECONDS
         self.free = threading.BoundedSemaphore(count)
 
     def receive(self, read: Callable[[], T]) -> T:
         """What `read` makes of a body, once there is a place for it."""
-        if not self.free.acquire(timeout=self.patience):
+        if not self.free.acquire(timeout=self.patience_seconds):
             raise Overloaded("Too many requests are being received; repeat in a moment.")
         try:
             return read()
@@ -46,6 +51,7 @@ class Places:
             self.free.release()
 
 
-#: Sixteen threads for bodies and sixteen for those who wait leave some to answer with.
+#: The web server has 40 threads. Sixteen may receive bodies of clients, sixteen may wait for runs
+#: (`MAX_WAITING` in `analytics.services.runs`); the others are left to answer everybody else.
 CLIENTS = Places(16)
 STRANGERS = Places(4)

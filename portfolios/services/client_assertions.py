@@ -39,8 +39,10 @@ TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ALGORITHMS = tuple(PublicKey.Algorithm.values)
 #: Bytes; with the largest signature taken such a text has less than half of them.
 MAX_LENGTH = 4096
-#: Seconds: how far ahead an assertion may expire, and how far clocks may be apart.
-LONGEST, SKEW = 300, 30
+#: How far ahead an assertion may expire.
+LONGEST_SECONDS = 300
+#: How far the clocks of a client and of the service may be apart.
+SKEW_SECONDS = 30
 _MAX_JTI = 200
 _TYPES = ("jwt", "client-authentication+jwt")
 _PART = re.compile(r"[A-Za-z0-9_-]+")
@@ -109,7 +111,7 @@ def assertion_authenticate(
         return admission, shown.kid
     digest = hashlib.sha256(shown.jti.encode("utf-8", "surrogatepass")).digest()
     # Past its expiry it is kept for as long as clocks may be apart.
-    until = datetime.fromtimestamp(shown.expires_at + 2 * SKEW, UTC)
+    until = datetime.fromtimestamp(shown.expires_at + 2 * SKEW_SECONDS, UTC)
     if not client_query(owner, _USE, [owner, credential, digest, until, public_key]):
         quota_return(admission.quota)  # whoever has come by it must not use its client's up
         raise BadAssertion("This assertion has been used: sign a new one, with a new `jti`.")
@@ -169,11 +171,11 @@ def _check_times(claims: dict[str, Any], now: float) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise BadAssertion(f"`{name}` is a time in seconds since 1970.")
         times[name] = value
-    if times["exp"] <= now - SKEW:
+    if times["exp"] <= now - SKEW_SECONDS:
         raise BadAssertion("The assertion has expired (`exp`): sign one for each request.")
-    if times["exp"] > now + LONGEST + SKEW:
-        raise BadAssertion(f"`exp` is at most {LONGEST // 60} minutes ahead.")
-    if any(times.get(name, now) > now + SKEW for name in ("iat", "nbf")):
+    if times["exp"] > now + LONGEST_SECONDS + SKEW_SECONDS:
+        raise BadAssertion(f"`exp` is at most {LONGEST_SECONDS // 60} minutes ahead.")
+    if any(times.get(name, now) > now + SKEW_SECONDS for name in ("iat", "nbf")):
         raise BadAssertion("`iat` and `nbf` are not ahead: compare your clock.")
     return times["exp"]
 

@@ -25,9 +25,9 @@ from django.db import connection, models, transaction
 
 #: Relative difference below which two floating-point levels are the same fact.
 _FLOAT_TOLERANCE = 1e-9
-_LOOK_EVERY = 0.02
+_LOOK_EVERY_SECONDS = 0.02
 #: A transaction that is longer under way is taken for one that somebody forgot.
-_PATIENCE = 300.0
+_PATIENCE_SECONDS = 300.0
 
 logger = logging.getLogger(__name__)
 
@@ -122,12 +122,14 @@ def facts_settled(client_id: uuid.UUID) -> None:
     Call it before the transaction that reads them as known at a moment that has been.
     """
     waiting = _writers(client_id)
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + _PATIENCE_SECONDS
     while waiting:
         if time.monotonic() > until:
-            logger.warning("facts are being written for more than %s s: not waited for", _PATIENCE)
+            logger.warning(
+                "facts are being written for more than %s s: not waited for", _PATIENCE_SECONDS
+            )
             return
-        time.sleep(_LOOK_EVERY)
+        time.sleep(_LOOK_EVERY_SECONDS)
         waiting &= _writers(client_id)
 
 

@@ -144,7 +144,7 @@ def _private() -> InvalidRequest:
 
 
 def _refuse_third(credential: ApiKey, kid: str) -> None:
-    """The client's row is locked for the count."""
+    """Refuse a key while two of this OAuth client are live; its row is locked for the count."""
     ApiKey.objects.select_for_update(no_key=True).get(pk=credential.pk)
     keys = PublicKey.objects.filter(credential=credential)
     if keys.filter(kid=kid).exists():

@@ -31,7 +31,8 @@ class PolicyUse:
     quota: int
     used: int
     started_at: datetime | None
-    age: float
+    age_seconds: float
+    """Of the window."""
 
     @property
     def remaining(self) -> int:
@@ -39,7 +40,7 @@ class PolicyUse:
 
     @property
     def reset_seconds(self) -> int:
-        return max(math.ceil(WINDOW_SECONDS - self.age), 1)
+        return max(math.ceil(WINDOW_SECONDS - self.age_seconds), 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def test_nobody_waits_where_all_places_are_taken(caller: Caller, run: Run) -> No
 def test_bodies_beyond_the_places_for_them_are_put_off(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(CLIENTS, "patience", 0.05)
+    monkeypatch.setattr(CLIENTS, "patience_seconds", 0.05)
     with taken(CLIENTS.free, CLIENTS.count):
         answer = caller.post("/v1/portfolios", {"name": "x"})
         assert (answer.status, answer.code) == (503, "service-degraded")
@@ -74,7 +74,7 @@ def test_bodies_beyond_the_places_for_them_are_put_off(
 def test_strangers_keep_no_client_from_being_heard(
     caller: Caller, client: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(STRANGERS, "patience", 0.05)
+    monkeypatch.setattr(STRANGERS, "patience_seconds", 0.05)
     form = "application/x-www-form-urlencoded"
     with taken(STRANGERS.free, STRANGERS.count):
         for path in ("/oauth/token", "/oauth/revoke", "/admin/login/"):
