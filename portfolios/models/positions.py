@@ -52,7 +52,9 @@ class Portfolio(models.Model):
     is_active = models.BooleanField(default=True)
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = models.DateTimeField(
+        db_default=Now(), editable=False, help_text="Of its present revision; a trigger sees to it."
+    )
 
     class Meta:
         ordering = ("name", "id")

@@ -32,7 +32,7 @@ def portfolio_create(
         client, portfolio, {"benchmark": benchmark, "market_benchmark": market_benchmark}
     )
     portfolio.save(force_insert=True)
-    portfolio.refresh_from_db(fields=["created_at"])
+    portfolio.refresh_from_db(fields=["created_at", "updated_at"])
     audit_record(
         client=client,
         actor=actor,
@@ -66,6 +66,7 @@ def portfolio_update(
         return portfolio
     portfolio.version += 1
     portfolio.save()
+    portfolio.refresh_from_db(fields=["updated_at"])
     audit_record(
         client=client,
         actor=actor,

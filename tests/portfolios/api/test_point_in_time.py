@@ -134,9 +134,17 @@ def test_portfolio_is_read_as_it_was_on_file(
     changed = caller.patch(path, {"name": "New", "benchmark": "NYSESEMI"}, If_Match="*").body
     known = caller.get(f"{path}?known_at={then}").body
     assert known.pop("resolved_from") == {"as_of": None, "known_at": then}
-    assert {k: v for k, v in known.items() if k != "updated_at"} == {
-        k: v for k, v in made.items() if k != "updated_at"
-    }
+    assert known == made
+    [listed] = caller.get("/v1/portfolios").body["data"]
+    assert (
+        listed
+        == caller.get(f"/v1/portfolios?known_at={_moment(caller, '/v1/portfolios')}").body["data"][
+            0
+        ]
+        == changed
+    )
+    again = caller.patch(path, {"name": "New"}, If_Match="*").body
+    assert again["updated_at"] == changed["updated_at"] > made["updated_at"]
     now = _moment(caller, "/v1/portfolios")
     assert caller.get(f"{path}?known_at={now}").body["name"] == changed["name"] == "New"
     assert caller.get(f"{path}?known_at={before}").code == "not-found"
