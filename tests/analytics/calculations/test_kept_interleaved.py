@@ -116,7 +116,11 @@ def _unit(
 @contextmanager
 def new_process(settings: Settings, folder: Path) -> Iterator[None]:
     """As if nothing had been read before; what was is there again afterwards."""
-    stores = (kept_panels.kept_levels, kept_panels.kept_panels, semiconductor_beta._kept)
+    stores: tuple[kept_panels.Kept[Any], ...] = (
+        kept_panels.kept_levels,
+        kept_panels.kept_panels,
+        semiconductor_beta._kept,
+    )
     mappings: tuple[Any, ...] = (kept_facts.kept_states, price_store._open)
     mappings += tuple(store._made for store in stores)
     kept = [dict(mapping) for mapping in mappings]
