@@ -1,8 +1,13 @@
-"""Plans that connections keep: making one costs PostgreSQL as much as finding what is asked for.
+"""Prepared statements, for what is asked over and over.
 
-A statement is prepared under a name the first time that a connection sends it, in the same trip.
-What a connection has is noted beside it. After an error nobody knows what was carried out, and of
-too many plans none is worth its memory: either way the connection begins anew.
+To plan a statement often costs PostgreSQL as much as to answer it, and a plan lives as long as its
+connection. So the first time that a statement goes over a connection it is sent as `PREPARE` and
+`EXECUTE` together, in one message; after that `EXECUTE` alone is sent.
+
+`_names` remembers which statements a connection has prepared, and under which names. It is
+forgotten after an error, since nobody knows then which parts of the message were carried out, and
+when a connection has `MAX_PLANS`, since too many plans take its memory. Either way the next message
+begins with `DEALLOCATE ALL`, and the connection starts over.
 """
 
 from __future__ import annotations
@@ -15,14 +20,19 @@ from typing import Any
 from django.db import connection
 
 Statement = tuple[str, Sequence[Any]]
+"""SQL with a `%s` for each of the parameters beside it."""
 
 MAX_PLANS = 50
+#: By connection of psycopg: the name of each statement that it has prepared, by its text.
 _names: weakref.WeakKeyDictionary[Any, dict[str, str]] = weakref.WeakKeyDictionary()
 
 
 @contextmanager
 def planned(statements: Sequence[Statement]) -> Iterator[list[Statement]]:
-    """What to send in place of the statements, on the connection of this thread."""
+    """What to send in place of these statements, on the connection of this thread.
+
+    Send it inside of the block, so that an error there makes the connection start over.
+    """
     connection.ensure_connection()
     kept = connection.connection
     try:

@@ -19,14 +19,17 @@ from django.db import connection, transaction
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One statement that reads, sent in the message that shows the credential: its client is
-    `OWNER`, which PostgreSQL takes from the key. What it reads is of one client at the most."""
+    """One statement that reads, sent in the same message as the look-up of the credential.
+
+    When it is sent nobody knows yet whose the credential is. So in place of the client's id it has
+    `OWNER`: the client whose key PostgreSQL itself has just found and let in, or NULL.
+    """
 
     statement: str
     parameters: Sequence[Any]
 
 
-#: The client of the scope at hand, in a statement.
+#: SQL for the client whose scope the transaction is in; NULL where it is in none.
 OWNER = "nullif(current_setting('app.client_id', true), '')::uuid"
 
 
@@ -36,8 +39,9 @@ def client_scope(
 ) -> Iterator[datetime]:
     """Open a transaction (or a savepoint) that sees one client's rows and the shared ones.
 
-    Says when, by the database's clock, which every fact's `recorded_at` is taken from. A snapshot
-    shows all statements of the transaction the same state; it is there to read.
+    Yields the time at which it began, by the database's clock: the one that the `recorded_at` of
+    every fact is taken from. With `snapshot` all its statements see one and the same state of the
+    database (REPEATABLE READ); use that for reading alone.
     """
     with _scope(
         client_id=str(client_id), statement_timeout=statement_timeout, snapshot=snapshot
@@ -55,10 +59,11 @@ def operator_scope() -> Iterator[None]:
 def client_query(
     client_id: uuid.UUID, statement: str, parameters: Sequence[Any]
 ) -> list[tuple[Any, ...]]:
-    """Run one statement in a transaction of its own that sees one client's rows: one round trip.
+    """Run one statement in a transaction of its own that sees one client's rows, in one round trip.
 
-    What is sent together is one transaction to PostgreSQL, so that the setting and the statement
-    go, and the rows come, at once. Inside of a transaction it is a scope like any other.
+    PostgreSQL takes all statements of one message for one transaction, so the setting that opens
+    the scope and the statement are sent together. Inside of a transaction that is open already,
+    this is a scope like any other, in several trips.
     """
     return _query(str(client_id), "", statement, parameters)
 
@@ -66,9 +71,10 @@ def client_query(
 def client_queries(
     client_id: uuid.UUID, statements: Sequence[tuple[str, Sequence[Any]]], *, statement_timeout: str
 ) -> tuple[datetime, list[list[tuple[Any, ...]]]]:
-    """Like `client_query`, several statements; says when by the database's clock, too.
+    """Like `client_query` for several statements: the time by the database's clock, and the rows of
+    each.
 
-    They are no more one snapshot than those that a transaction sends one after the other.
+    What is committed between two of them the later one sees, as in any transaction.
     """
     if connection.in_atomic_block:
         with client_scope(client_id, statement_timeout=statement_timeout) as now:
@@ -82,7 +88,7 @@ def client_queries(
 
 
 def queries(statements: Sequence[tuple[str, Sequence[Any]]]) -> list[list[tuple[Any, ...]]]:
-    """The rows of several statements in one round trip, of those that have any."""
+    """Send several statements in one round trip; the rows of each that answers with rows."""
     with connection.cursor() as cursor:
         cursor.execute(
             ";".join(statement for statement, _ in statements),

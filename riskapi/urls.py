@@ -1,4 +1,7 @@
-"""The URL map. Both forms of trailing slash are served: the edge cuts it before the look-up."""
+"""The URL map.
+
+Every address is served with a slash at its end too: `ProblemMiddleware` cuts it before the look-up.
+"""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class ReportDetailSerializer(ReportSerializer):
 
 class ReportListView(ApiView):
     required_scopes = {"GET": "reports:read"}
-    looks_once = True
+    one_trip = True
     listing = Listing(
         report_list_for_client,
         _REPORT,

@@ -91,7 +91,7 @@ def _version(value: str) -> int:
 
 class RunListView(ApiView):
     required_scopes = {"GET": "analyses:read"}
-    looks_once = True
+    one_trip = True
     listing = Listing(
         run_list_for_client,
         RUN,

@@ -37,7 +37,7 @@ class AuditEventSerializer(serializers.Serializer):  # type: ignore[type-arg]  #
 
 class AuditListView(ApiView):
     required_scopes = {"GET": "audit:read"}
-    looks_once = True
+    one_trip = True
     listing = Listing(
         audit_list_for_client,
         _EVENT,

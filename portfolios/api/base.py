@@ -1,28 +1,41 @@
 """What every view of the API shares, in this app and in analytics.
 
+A request passes through `ApiView` in this order:
+
+1. `initial` chooses the form of the answer and finds the key (`riskapi.api.authentication`). The
+   statement that finds the key also counts the request against the client's quotas, and takes the
+   view's `look` along, where it has one.
+2. `_handle` runs the handler (`get`, `post`, ...) inside one transaction that sees the caller's
+   rows alone. An exception, or an answer of 400 and above, rolls it back. With an
+   `Idempotency-Key` the answer is kept in the same transaction and repeated to whoever sends the
+   key again.
+3. `after_commit` may replace the answer once the transaction is over (`Prefer: wait`).
+4. `dispatch` adds the header fields that every answer has: quotas, `Sandbox-Now`, `Vary`.
+
+Errors are raised, never returned: `portfolios.errors` for the domain, `rest_framework.exceptions`
+for the protocol. `riskapi.api.exceptions` makes problem documents of both.
+
 A view declares, as plain class attributes:
 
 `required_scopes`      {"GET": "portfolios:read", ...}, several by spaces; None: any valid key.
                        Every method handled must be named, or the system check `riskapi.E001`
                        fails the start.
-`idempotency_required` POST and PATCH must carry an `Idempotency-Key` (all may).
-`answers_secret`       the answer holds a secret: where it is kept for repetition, it is sealed.
-`max_json_nodes`       how many values a body may hold.
+`idempotency_required` True: POST and PATCH must carry an `Idempotency-Key`. They may in any view.
+`answers_secret`       True: the answer holds a secret, so it is encrypted where it is kept to be
+                       repeated under its `Idempotency-Key`.
+`max_json_nodes`       how many values the JSON of a body may hold.
 `refusals`             {"GET": (409,)}: statuses beyond those that every view of the method has.
 `sends`                {"GET": ("ETag",)}: header fields of its successes beyond those that follow
                        from what it is (`riskapi.api.answer_headers`).
 `quota_policies`       {"POST": ("runs",)}: what a request counts against besides "default".
-`opens_scope`          False: the handler opens `client_scope` itself (long polls).
+`opens_scope`          False: no transaction is opened around the handler, which opens
+                       `client_scope` itself where it needs one. For long polls, which must not
+                       hold a transaction while they wait.
 `places`               where its bodies are received (`portfolios.api.receiving`).
-`looks_once`           True: GET answers a page by `list_response` alone, which takes one trip to
-                       the database that is a scope of its own.
+`one_trip`             True: for a page as JSON no transaction is opened around GET either.
+                       `list_response` sends scope and statements in one message to the database.
 `file_row`             what a row is where GET can be had as a file (`portfolios.api.exports`);
                        lists say it in their `listing`.
-
-The handler runs inside one transaction that sees the caller's rows alone; an exception, or an
-answer of 400 and above, rolls it back. `after_commit` may replace the answer once the transaction
-is over (`Prefer: wait`). Errors are raised, never returned: `portfolios.errors` for the domain,
-`rest_framework.exceptions` for the protocol.
 """
 
 from __future__ import annotations
@@ -77,11 +90,11 @@ class ApiView(APIView):
     max_json_nodes: ClassVar[int] = MAX_JSON_NODES
     opens_scope: ClassVar[bool] = True
     places: ClassVar[Places] = CLIENTS
-    looks_once: ClassVar[bool] = False
+    one_trip: ClassVar[bool] = False
     file_row: ClassVar[RowSerializer | None] = None
-    #: Addresses have no endings of DRF's kind.
+    #: DRF's "format suffix" of an address, `/portfolios.json`: there are none here.
     format_kwarg: Any = None
-    #: What the view's look has seen.
+    #: The rows that `look` found; set by the authentication.
     looked: Sequence[tuple[Any, ...]] = ()
     #: When the transaction of the request began, by the database's clock.
     now: datetime
@@ -124,12 +137,16 @@ class ApiView(APIView):
         return str(getattr(self.request, "request_id", ""))
 
     def look(self) -> Look | None:
-        """All that a GET reads, where it is one statement: it goes with the credential."""
+        """The statement that reads all that this GET needs, if one statement does.
+
+        It is sent to the database together with the credential, before the handler runs; the
+        handler finds its rows in `looked`. None: the handler reads by itself.
+        """
         return None
 
     @property
     def common_parameters(self) -> tuple[str, ...]:
-        """Query parameters that the handler need not know."""
+        """Query parameters that this class reads, so that no handler has to know them."""
         asked = self.request.method in ("GET", "HEAD") and answer_of(type(self)) is not None
         return SHAPING if asked else ()
 
@@ -164,7 +181,8 @@ class ApiView(APIView):
         return response
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002  # DRF's
-        """Before the handler. There are neither versions in addresses nor throttles of DRF."""
+        """What comes before the handler. In place of DRF's own, which would also look for a version
+        in the address and for throttles: there are neither."""
         chosen = self.perform_content_negotiation(request)
         request.accepted_renderer, request.accepted_media_type = chosen
         self.perform_authentication(request)
@@ -195,7 +213,10 @@ class ApiView(APIView):
         return answer
 
     def after_commit(self, request: Request, response: Response) -> Response:  # noqa: ARG002  # a hook
-        """Replace the answer outside of the transaction, a replayed one too; or leave it."""
+        """The answer to send, once the transaction is over: this one, or another in its place.
+
+        Called for answers that are repeated under their `Idempotency-Key` too.
+        """
         return response
 
     def fingerprint(self, request: Request) -> bytes:
@@ -203,7 +224,8 @@ class ApiView(APIView):
         return bytes(request._request.body)
 
     def received(self, request: Request) -> bytes:
-        """The fingerprint of a body that has arrived whole; slow ones never fill the server."""
+        """The fingerprint of the body, once all of it has arrived. Only so many bodies arrive at a
+        time, so that slow ones cannot take every thread of the server."""
         if request.method not in BODY_METHODS:
             return b""
         try:
@@ -212,26 +234,37 @@ class ApiView(APIView):
             raise ParseError("The body ended before its Content-Length.") from None
 
     def _handle(self, handler: Callable[..., Any], request: Request) -> Response:
-        untouched = handler in (self.http_method_not_allowed, self.options)
-        reads = request.method in ("GET", "HEAD") and not untouched
-        shape = self.shape = shape_asked(request, type(self)) if reads else None
-        looks_once = self.looks_once and reads and shape is None and chosen_format(request) is None
-        if untouched or request.auth is None or not self.opens_scope or looks_once:
+        if handler in (self.http_method_not_allowed, self.options):
             response: Response = handler(request, *self.args, **self.kwargs)
-            if shape is None:
-                return response
-            if request.auth is None:
-                return self._shaped(request, response, shape)
-            with client_scope(self.client.id, statement_timeout=STATEMENT_TIMEOUT):
-                return self._shaped(request, response, shape)
+            return response
+        reads = request.method in ("GET", "HEAD")
+        self.shape = shape_asked(request, type(self)) if reads else None
+        as_it_is = reads and self.shape is None and chosen_format(request) is None
+        if request.auth is None or not self.opens_scope or (self.one_trip and as_it_is):
+            return self._handle_without_scope(handler, request)
+        return self._handle_in_scope(handler, request)
+
+    def _handle_without_scope(self, handler: Callable[..., Any], request: Request) -> Response:
+        """For a caller without a key, or a view that opens its scopes itself."""
+        response: Response = handler(request, *self.args, **self.kwargs)
+        if self.shape is None:
+            return response
+        if request.auth is None:
+            return self._shaped(request, response, self.shape)
+        with client_scope(self.client.id, statement_timeout=STATEMENT_TIMEOUT):
+            return self._shaped(request, response, self.shape)
+
+    def _handle_in_scope(self, handler: Callable[..., Any], request: Request) -> Response:
+        """In one transaction that sees the client's rows alone."""
         key = self._idempotency_key(request)
         # Whole before the transaction: a body that trickles in must not hold a connection.
         sent = self.received(request)
+        response: Response
         with client_scope(self.client.id, statement_timeout=STATEMENT_TIMEOUT) as self.now:
             if key is None:
                 response = handler(request, *self.args, **self.kwargs)
-                if shape is not None:
-                    response = self._shaped(request, response, shape)
+                if self.shape is not None:
+                    response = self._shaped(request, response, self.shape)
                 # Inside the transaction: an answer that cannot be written undoes what it reports.
                 body = _rendered(request, response)
             else:
@@ -246,7 +279,8 @@ class ApiView(APIView):
         return answer
 
     def _shaped(self, request: Request, response: Response, shape: Shape) -> Response:
-        """The answer as asked for, with a tag of its own."""
+        """The answer cut and expanded as `fields`, `omit` and `expand` ask, with an entity tag of
+        its own: the tag of the whole, a dot, and a hash of what is sent."""
         if response.status_code != 200 or chosen_format(request) is not None:
             return response  # a file is cut as it is written
         client = self.key.client if request.auth else None
@@ -288,6 +322,9 @@ class ApiView(APIView):
     def _handle_once(
         self, handler: Callable[..., Any], request: Request, key: str, sent: bytes
     ) -> tuple[Response, bytes | None]:
+        """The kept answer to the first request with this key; or, if this is the first, the
+        handler's, which is then kept. Only successes are kept: a refused request may be mended and
+        sent again under its key."""
         target = f"{request.method} {request.get_full_path()}\n".encode()
         fingerprint = hashlib.sha256(target + sent).hexdigest()
         record = idempotency_replay(client=self.client, key=key, fingerprint=fingerprint)
@@ -312,13 +349,13 @@ class ApiView(APIView):
         return response, rendered
 
     def _kept(self, body: bytes) -> bytes:
-        """How an answer is written down to be repeated."""
+        """The form in which an answer is kept to be repeated: encrypted if it holds a secret."""
         return seal(body).encode() if self.answers_secret else body
 
 
 @functools.cache
 def _one_of_each(classes: tuple[type[Any], ...]) -> list[Any]:
-    """One of each for all requests: they keep nothing."""
+    """One instance of each class for all requests: none of them keeps anything of a request."""
     return [one() for one in classes]
 
 

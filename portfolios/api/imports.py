@@ -171,7 +171,7 @@ class ImportListView(ApiView):
             "dry_run": ("`true` judges the file and writes nothing.", True),
         }
     }
-    looks_once = True
+    one_trip = True
     listing = Listing(
         _imports,
         _IMPORT,

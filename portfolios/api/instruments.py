@@ -74,7 +74,7 @@ _PROXY = reference("proxy")
 class InstrumentListView(ApiView):
     required_scopes = {"GET": "portfolios:read", "POST": "portfolios:write"}
     sends = {"POST": ("Location",)}
-    looks_once = True
+    one_trip = True
     listing = Listing(
         instrument_rows_known,
         INSTRUMENT,

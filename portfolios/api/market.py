@@ -145,7 +145,7 @@ def _corporate_actions(
 class PriceListView(ApiView):
     required_scopes = {"GET": "prices:read", "POST": "prices:write"}
     max_json_nodes = 20_000
-    looks_once = True
+    one_trip = True
     listing = Listing(
         _prices,
         _PRICE,
@@ -232,7 +232,7 @@ class PriceListView(ApiView):
 
 class FxRateListView(ApiView):
     required_scopes = {"GET": "prices:read", "POST": "prices:write"}
-    looks_once = True
+    one_trip = True
     listing = Listing(
         _fx_rates,
         _FX_RATE,

@@ -59,7 +59,7 @@ PORTFOLIO = JsonRow(
 class PortfolioListView(ApiView):
     required_scopes = {"GET": "portfolios:read", "POST": "portfolios:write"}
     sends = {"POST": ("ETag", "Location")}
-    looks_once = True
+    one_trip = True
     listing = Listing(
         portfolio_rows_known,
         PORTFOLIO,

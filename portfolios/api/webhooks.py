@@ -175,7 +175,7 @@ class WebhookEndpointListView(ApiView):
     sends = {"POST": ("ETag", "Location")}
     refusals = {"POST": (503,)}
     answers_secret = True
-    looks_once = True
+    one_trip = True
     listing = Listing(
         webhook_endpoint_list_for_client,
         _ENDPOINT,

@@ -27,8 +27,8 @@ def is_media_type(content_type: str) -> bool:
 class Utf8Request(WSGIRequest):
     """A request whose address and form are UTF-8, whatever charset its Content-Type claims.
 
-    Django reads the query by that charset, past what the edge has checked of its bytes, and has no
-    answer to one it cannot decode with.
+    Django would decode the query by that charset, although `ProblemMiddleware` has checked that it
+    is UTF-8, and would raise for a charset that does not exist.
     """
 
     def _set_content_type_params(self, meta: Mapping[str, Any]) -> None:
@@ -36,7 +36,7 @@ class Utf8Request(WSGIRequest):
         if is_media_type(given):
             self.content_type, self.content_params = parse_header_parameters(given)
         else:
-            self.content_type, self.content_params = "", {}  # the edge refuses it
+            self.content_type, self.content_params = "", {}  # `ProblemMiddleware` refuses it
 
 
 class Handler(WSGIHandler):

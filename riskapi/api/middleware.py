@@ -36,14 +36,15 @@ API_RELEASE = "2026-12-01"
 _OUTSIDE = "/admin/"
 #: Have no content, and must not be measured (RFC 9110, section 8.6).
 _BODILESS = (204, 304)
-#: Refuse in the form of RFC 6749 what is against the protocol.
+#: These refuse in the form of RFC 6749, so their errors are not made problem documents.
 _OAUTH = ("/oauth/token", "/oauth/revoke")
 _CREDENTIAL = re.compile(
     r"(?<![0-9A-Za-z])r[kst]_(?:live|test)_|(?:^|[&?])(?:api_?key|access_token|token|client_secret)=",
     re.IGNORECASE,
 )
 _CLIENT_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,100}")
-#: W3C Trace Context; one that is all zeros, or of another form, is to be taken for none.
+#: W3C Trace Context. It says that a header of another form, or with an id of zeros alone, is to be
+#: treated as if it were not there.
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 )
@@ -84,8 +85,12 @@ class RequestIdMiddleware:
 
 
 class ProblemMiddleware:
-    """Refuse hostile addresses, take both forms of trailing slash, and see that no error leaves
-    without a problem document, whoever made it."""
+    """Look at every request first, and at every answer last.
+
+    It refuses requests that Django has no answer to, cuts a slash from the end of the address
+    before the address is looked up, and makes problem documents of errors that some other part
+    answered with a page of its own. The admin's pages are left as they are.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -143,12 +148,13 @@ def _not_received(request: HttpRequest) -> HttpResponse | None:
 
 
 def _is_admin(request: HttpRequest) -> bool:
-    """By what the URL configuration is asked: `path` begins with where the service is mounted."""
+    """Whether the admin answers it. `path_info` is what Django looks addresses up by; `path` would
+    begin with the prefix under which a server may have mounted the service."""
     return request.path_info.startswith("/admin/")
 
 
 class _AdminOnly(MiddlewareMixin):
-    """Works for the admin alone: programs have keys, and neither cookies nor sessions."""
+    """Skips what is not the admin: callers of the API have keys, and neither cookies nor sessions."""
 
     def __call__(self, request: HttpRequest) -> Any:
         if _is_admin(request):
@@ -161,11 +167,12 @@ class AdminSessionMiddleware(_AdminOnly, SessionMiddleware):
 
 
 class AdminCommonMiddleware(_AdminOnly, CommonMiddleware):
-    """The API's addresses are looked at, and its answers measured, by `ProblemMiddleware`."""
+    """For the API, `ProblemMiddleware` checks the host and sets `Content-Length`."""
 
 
 class AdminCsrfMiddleware(_AdminOnly, CsrfViewMiddleware):
-    """Views elsewhere that are not exempt refuse whatever is not a safe method, token or none."""
+    """`process_view` is called outside of the admin too. It passes over the views of the API, which
+    are all exempt; any other view there asks for a CSRF token as everywhere in Django."""
 
 
 class AdminAuthenticationMiddleware(_AdminOnly, AuthenticationMiddleware):
