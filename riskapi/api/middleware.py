@@ -154,7 +154,7 @@ def _is_admin(request: HttpRequest) -> bool:
 
 
 class _AdminOnly(MiddlewareMixin):
-    """Skips what is not the admin: callers of the API have keys, and neither cookies nor sessions."""
+    """Skips what is not the admin: callers of the API have keys, no cookies and no sessions."""
 
     def __call__(self, request: HttpRequest) -> Any:
         if _is_admin(request):
