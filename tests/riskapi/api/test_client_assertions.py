@@ -8,12 +8,15 @@ import hmac
 import json
 import socket
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.db import connection
 from joserfc import jws
 from pytest_django import Settings
 
@@ -22,9 +25,10 @@ from portfolios.services import client_assertions
 from portfolios.services.client_assertions import assertion_purge
 from portfolios.services.public_keys import public_key_register
 from portfolios.tenancy import operator_scope
-from tests.callers import Answer, Caller
+from tests.callers import Answer, Caller, caller_create
 from tests.key_pairs import TYPE, Signer, pem_of
 from tests.riskapi.api.test_oauth import Application, application_of, post
+from tests.sizes import sized
 
 
 @dataclass
@@ -257,6 +261,23 @@ def test_an_assertion_is_good_once(keyed: Keyed, outsider: Caller) -> None:
     assert keyed_of(outsider).signed(**claims).status == 200
     with operator_scope():
         assert AccessToken.objects.filter(client=keyed.application.caller.client).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_twenty_at_once_one_is_let_in() -> None:
+    keyed = keyed_of(caller_create("alpha"))
+    for _ in range(sized(1, 20)):
+        assertion = keyed.signer.assertion()
+
+        def ask(_: int, assertion: str = assertion) -> int:
+            try:
+                return keyed.ask(assertion=assertion).status
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(20) as pool:
+            statuses = Counter(pool.map(ask, range(20)))
+        assert statuses == {200: 1, 401: 19}
 
 
 @pytest.mark.parametrize("wrong", ["address", "certificate", "quota"])
