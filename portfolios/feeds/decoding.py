@@ -12,7 +12,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -69,7 +68,11 @@ class TextFile:
     sha256: str
     notes: list[Note]
     form: Form = Form.CSV
-    body: bytes = b""
+    body: bytes | bytearray = b""
+
+    def release(self) -> None:
+        """Let go of the text, which is a table now; what was noted of it stays."""
+        self.lines, self.body = [], b""
 
 
 @dataclass(slots=True)
@@ -104,47 +107,40 @@ def _read_stream(stream: BinaryIO, check_opening: Callable[[list[bytes]], None])
     if not first.strip():
         raise refuse("empty-file", "the file is empty", suggestion="export it again")
     _refuse_known_formats(first)
+    body = bytearray()
     if first.startswith(b"PAR1"):
-        whole = b"".join(_chain(first, chunks))
-        return TextFile([], digest.hexdigest(), notes, Form.PARQUET, whole)
+        for chunk in _chain(first, chunks):
+            body += chunk
+        return TextFile([], digest.hexdigest(), notes, Form.PARQUET, body)
     encoding = _encoding_of(first, notes)
     decoder = codecs.getincrementaldecoder(encoding)("replace") if encoding else None
     form = Form.CSV
-    body = bytearray()
-    n_lines = 0
+    lines = _Lines()
     for number, chunk in enumerate(_chain(first, chunks)):
         text = decoder.decode(chunk).encode() if decoder else chunk
         _refuse_binary(text)
         if number == 0:
             form = _form_of(text)
+            if text.startswith(codecs.BOM_UTF8):
+                notes.append(Note("byte-order-mark", "byte-order mark skipped"))
+                text = text.removeprefix(codecs.BOM_UTF8)
         if form is Form.JSON:
             body += text
             continue
-        if len(text) >= MAX_LINE_BYTES and _longest_line_exceeds(text):
-            raise refuse(
-                "line-too-long",
-                f"a line is longer than {MAX_LINE_BYTES} bytes",
-                row=n_lines + 1,
-                suggestion="send one row per line",
-            )
-        body += text
         if number == 0 and form is Form.CSV:
-            opening = _lines(bytes(body[: 4 * MAX_LINE_BYTES]).removeprefix(codecs.BOM_UTF8))
-            check_opening(opening[: PREAMBLE_LINES + 5])
-        n_lines += text.count(b"\n")
-        if n_lines > MAX_ROWS:
+            opening = _Lines()
+            opening.add(text[: 4 * MAX_LINE_BYTES])
+            check_opening(opening.finished()[: PREAMBLE_LINES + 5])
+        lines.add(text)
+        if len(lines.whole) > MAX_ROWS:
             raise refuse(
                 "too-many-rows", f"more than {MAX_ROWS:,} lines", suggestion="split the file"
             )
-    data = bytes(body)
-    if data.startswith(codecs.BOM_UTF8):
-        notes.append(Note("byte-order-mark", "byte-order mark skipped"))
-        data = data[3:]
     if form is Form.JSON:
-        return TextFile([], digest.hexdigest(), notes, form, data)
-    if b"\r" in data:
+        return TextFile([], digest.hexdigest(), notes, form, body)
+    if lines.has_returns:
         notes.append(Note("line-ends", "line ends CR LF or CR read as line ends"))
-    return TextFile(_lines(data), digest.hexdigest(), notes, form)
+    return TextFile(lines.finished(), digest.hexdigest(), notes, form)
 
 
 def _form_of(opening: bytes) -> Form:
@@ -156,13 +152,42 @@ def _form_of(opening: bytes) -> Form:
     return Form.NDJSON if start in (b'{"', b"{}") else Form.CSV
 
 
-def _lines(data: bytes) -> list[bytes]:
-    if b"\r" in data:
-        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    lines = data.rstrip(b"\x1a").split(b"\n")  # 0x1A: end of file of old exports
-    if lines and not lines[-1]:
-        lines.pop()
-    return lines
+class _Lines:
+    """Lines of a text that comes in chunks: nowhere is the text in one piece beside them."""
+
+    def __init__(self) -> None:
+        self.whole: list[bytes] = []
+        self.has_returns = False
+        self._rest = b""
+
+    def add(self, chunk: bytes) -> None:
+        text = self._rest + chunk
+        if (overlong := _overlong_line(text)) is not None:
+            before = len(re.findall(rb"\r\n|\r|\n", text[:overlong]))
+            raise refuse(
+                "line-too-long",
+                f"a line is longer than {MAX_LINE_BYTES} bytes",
+                row=len(self.whole) + before + 1,
+                suggestion="send one row per line",
+            )
+        held = b""
+        if b"\r" in text:
+            self.has_returns = True
+            if text.endswith(b"\r"):  # its LF may be the first sign of the next chunk
+                text, held = text[:-1], b"\r"
+            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        lines = text.split(b"\n")
+        self._rest = lines.pop() + held
+        self.whole += lines
+
+    def finished(self) -> list[bytes]:
+        """All of them, the last one too if it has no end."""
+        rest, self._rest = self._rest, b""
+        if rest.endswith(b"\r"):
+            self.whole.append(rest[:-1])
+        elif rest := rest.rstrip(b"\x1a"):  # 0x1A: end of file of old exports
+            self.whole.append(rest)
+        return self.whole
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
@@ -239,15 +264,16 @@ def _refuse_binary(text: bytes) -> None:
         )
 
 
-def _longest_line_exceeds(text: bytes) -> bool:
+def _overlong_line(text: bytes) -> int | None:
+    """Where a line begins that is too long."""
     start = 0
     while len(text) - start > MAX_LINE_BYTES:
         end = text.rfind(b"\n", start, start + MAX_LINE_BYTES)
         end = end if end >= 0 else text.rfind(b"\r", start, start + MAX_LINE_BYTES)
         if end < 0:
-            return True
+            return start
         start = end + 1
-    return False
+    return None
 
 
 def split_line(line: bytes, delimiter: str) -> list[str]:
@@ -285,15 +311,13 @@ def _unreadable_lines(
     body: list[bytes], numbers: NDArray[np.int64], keep: NDArray[np.bool_]
 ) -> list[tuple[int, RowProblem]]:
     """Lines with an open quote, a NUL byte or bytes that are not UTF-8, if there are any."""
-    joined = b"\n".join(body)
     problems = []
-    has_nul, has_quote = b"\0" in joined, b'"' in joined
-    try:
-        joined.decode()
-        is_utf8 = True
-    except UnicodeDecodeError:
-        is_utf8 = False
-    if not (has_nul or has_quote) and is_utf8:
+    odd, is_utf8 = False, True
+    for start in range(0, len(body), _LINES_JOINED):
+        joined = b"\n".join(body[start : start + _LINES_JOINED])
+        odd = odd or b"\0" in joined or b'"' in joined
+        is_utf8 = is_utf8 and _is_utf8(joined)
+    if not odd and is_utf8:
         return []
     for index in np.flatnonzero(keep).tolist():
         line = body[index]
@@ -324,6 +348,8 @@ def _excerpt(line: bytes) -> str:
     return line[:80].decode("utf-8", "replace").replace("\0", "\N{SYMBOL FOR NULL}")
 
 
+#: Looked at together, which is faster than one by one and takes less than all at once.
+_LINES_JOINED = 10_000
 _STRIPPED = " \t\u00a0\u202f"
 
 
@@ -346,7 +372,7 @@ def _parse(
 
     names = [f"c{i}" for i in range(width)]
     table = pa_csv.read_csv(
-        BytesIO(b"\n".join(good) + b"\n"),
+        pa.BufferReader(b"\n".join((*good, b""))),
         read_options=pa_csv.ReadOptions(column_names=names, use_threads=False),
         parse_options=pa_csv.ParseOptions(
             delimiter=delimiter, invalid_row_handler=on_ragged, ignore_empty_lines=False

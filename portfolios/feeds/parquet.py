@@ -5,7 +5,6 @@ A child of limited memory and time reads instead (`parquet_child`); whatever bec
 worker lives and the file is refused.
 """
 
-import io
 import json
 import subprocess
 import sys
@@ -49,7 +48,7 @@ def read_parquet(file: TextFile) -> RawTable:
             "the reader could not finish with this file",
             suggestion="write it anew, with small row groups",
         )
-    table = pa.ipc.open_stream(io.BytesIO(done.stdout)).read_all()
+    table = pa.ipc.open_stream(pa.py_buffer(done.stdout)).read_all()
     columns = [
         column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
         for column in table.columns
@@ -58,7 +57,7 @@ def read_parquet(file: TextFile) -> RawTable:
     return clean_table(list(table.schema.names), columns, rows, [])
 
 
-def _refuse_cut(body: bytes) -> None:
+def _refuse_cut(body: bytes | bytearray) -> None:
     """What the last bytes give away, without a process: the file ends early or lies of itself."""
     footer = int.from_bytes(body[-8:-4], "little")
     if len(body) < 12 or not body.endswith(_MAGIC) or footer > len(body) - 12:

@@ -94,6 +94,7 @@ class _State:
                 raise FeedRefused(_as_file_problem(table.rejected[0]))
             header = header_of(table.header, hints.kind)
             self.kind = header.kind
+        text.release()
         if len(table.rejected) > len(table.rows):
             raise FeedRefused(_as_file_problem(table.rejected[0]))
         if not len(table.rows):

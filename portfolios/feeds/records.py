@@ -74,6 +74,7 @@ def read_json(file: TextFile) -> RawTable:
         raise refuse(
             "not-utf8", f"byte {error.start} is not UTF-8", suggestion="save the file as UTF-8"
         ) from None
+    file.release()
     table = _Table()
     for number, value in enumerate(_elements(text), start=1):
         if number > MAX_ROWS:

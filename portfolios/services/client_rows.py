@@ -53,7 +53,8 @@ def against_facts(imported: Import, verdict: FileVerdict) -> Prepared:
     column = _NAMED_IN.get(verdict.kind)
     if column is None or imported.client is None:
         return Prepared(verdict)
-    records: list[Record] = verdict.accepted.to_pylist()
+    accepted = verdict.accepted.select(["row", column])
+    records: list[Record] = accepted.to_pylist()
     instruments = instruments_known(imported.client, (row[column] for row in records))
     unknown = _unknown_names(imported, records, column, instruments)
     if verdict.kind is Kind.POSITIONS:

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO
 
-import psycopg
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
@@ -32,8 +31,9 @@ from portfolios.feeds import (
     read_file,
     read_folder,
 )
+from portfolios.memory import memory_given_back
 from portfolios.models import Client, Import, ImportProblem, LeverageTerms
-from portfolios.services import feed_hints, feed_writers
+from portfolios.services import feed_hints, feed_writers, stored_files
 from portfolios.services.client_rows import Prepared, against_facts
 from portfolios.services.data_version import data_version_bump
 from portfolios.services.events import event_record
@@ -44,6 +44,8 @@ from portfolios.waking import wake_workers
 from portfolios.webhooks.catalogue import EventType
 
 _STORED_PROBLEMS = 10_000
+#: In one statement, whose rows and text are in memory several times.
+_PROBLEMS_WRITTEN = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def import_accept(
         options.append(as_of.isoformat())
     fingerprint = hashlib.sha256("\n".join(options).encode()).hexdigest()
     _one_at_a_time(client, fingerprint)
-    same = Import.objects.filter(client=client, fingerprint=fingerprint)
+    same = Import.objects.filter(client=client, fingerprint=fingerprint).defer("content")
     existing = same.exclude(status=Import.Status.FAILED).order_by("id").first()
     if existing is not None:
         return existing, False
@@ -97,17 +99,8 @@ def import_accept(
         dry_run=dry_run,
         request_id=request_id,
     )
-    _keep(imported, content)
+    stored_files.keep(imported.pk, content)
     return imported, True
-
-
-def _keep(imported: Import, content: bytes) -> None:
-    """Write the bytes as bytes: in the text of a statement, which Django's cursor writes them into,
-    they would take eight times their size."""
-    with psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(
-            "UPDATE portfolios_import SET content = %b WHERE id = %s", [content, imported.pk]
-        )
 
 
 def _one_at_a_time(client: Client | None, fingerprint: str) -> None:
@@ -130,16 +123,16 @@ def import_perform(import_id: uuid.UUID) -> bool:
     if token is None:
         return False
     with operator_scope():
-        imported = Import.objects.select_related("client").get(pk=import_id)
+        imported = Import.objects.select_related("client").defer("content").get(pk=import_id)
     client = imported.client
 
     def scope() -> AbstractContextManager[object]:
         return client_scope(client.id) if client else operator_scope()
 
-    with leases.heartbeat(Import, import_id, token):
+    with memory_given_back(), leases.heartbeat(Import, import_id, token):
         _enter(imported, token, Import.Status.VALIDATING)
         with scope():
-            prepared = _judge(imported, bytes(imported.content or b""))
+            prepared = _judge(imported, stored_files.opened(imported.pk))
         verdict = prepared.verdict
         if not _is_refused(imported, verdict):
             counts = {
@@ -196,7 +189,7 @@ def import_file(
             mode=Import.Mode.PARTIAL,
             state=Import.State.DONE,
         )
-        prepared = _judge(imported, content, confirmed)
+        prepared = _judge(imported, io.BytesIO(content), confirmed)
         _settle(
             imported, prepared, create_missing=True, is_synthetic=is_synthetic, snapshots=snapshots
         )
@@ -246,7 +239,7 @@ def import_folder(
 
 
 def _judge(
-    imported: Import, content: bytes, confirmed: feed_hints.Confirmed = MappingProxyType({})
+    imported: Import, content: BinaryIO, confirmed: feed_hints.Confirmed = MappingProxyType({})
 ) -> Prepared:
     hints = feed_hints.hints_for(
         client=imported.client,
@@ -255,7 +248,7 @@ def _judge(
         symbol=imported.instrument_symbol,
         confirmed=confirmed,
     )
-    verdict = read_file(io.BytesIO(content), name=imported.filename, hints=hints)
+    verdict = read_file(content, name=imported.filename, hints=hints)
     try:
         return against_facts(imported, verdict)
     except DomainError as error:
@@ -327,19 +320,21 @@ def _apply(
         ]
     )
     Import.objects.filter(pk=imported.pk, finished_at=None).update(finished_at=Now())
-    ImportProblem.objects.bulk_create(
-        ImportProblem(
-            client=imported.client,
-            imported=imported,
-            row=problem.row or 0,
-            column=(problem.column or "")[:100],
-            code=problem.code,
-            value=(problem.value or "")[:200].replace("\0", "\N{SYMBOL FOR NULL}"),
-            message=problem.message,
-            suggestion=problem.suggestion or "",
+    stored = verdict.problems[:_STORED_PROBLEMS]
+    for start in range(0, len(stored), _PROBLEMS_WRITTEN):
+        ImportProblem.objects.bulk_create(
+            ImportProblem(
+                client=imported.client,
+                imported=imported,
+                row=problem.row or 0,
+                column=(problem.column or "")[:100],
+                code=problem.code,
+                value=(problem.value or "")[:200].replace("\0", "\N{SYMBOL FOR NULL}"),
+                message=problem.message,
+                suggestion=problem.suggestion or "",
+            )
+            for problem in stored[start : start + _PROBLEMS_WRITTEN]
         )
-        for problem in verdict.problems[:_STORED_PROBLEMS]
-    )
 
 
 def _refuse(imported: Import, verdict: FileVerdict, error: DomainError) -> None:

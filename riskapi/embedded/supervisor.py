@@ -29,6 +29,10 @@ _LONGEST_PAUSE = 30.0
 #: A child that lived this long has started well; the next pause begins small again.
 _STEADY_SECONDS = 60.0
 
+#: Of what holds files and many threads: few heaps, and none that Arrow keeps to itself, so that
+#: what a large file took serves the next request, or goes back to the system.
+MEMORY = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}
+
 Say = Callable[[str], None]
 
 
@@ -91,7 +95,7 @@ class Supervisor:
         # Sixteen may wait for runs, sixteen send slowly, and others are still answered.
         web += ["--port", str(port), "--workers", "1", "--blocking-threads", "40"]
         web += ["--respawn-failed-workers", "riskapi.wsgi:application"]
-        self._start(Service("web", web, {"RISK_DB_POOL": "1"}))
+        self._start(Service("web", web, {"RISK_DB_POOL": "1", **MEMORY}))
 
     def start_worker(self) -> None:
         """Start the worker; its tables must be there."""
@@ -99,7 +103,7 @@ class Supervisor:
         worker += ["--without-gossip", "--without-mingle"]
         # One thread for each child: OpenBLAS and fork do not agree, and there are two children.
         threads = {"OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
-        self._start(Service("worker", worker, threads))
+        self._start(Service("worker", worker, {**threads, **MEMORY}))
 
     def start_relay_and_scheduler(self) -> None:
         """Start what keeps the service going once it serves."""

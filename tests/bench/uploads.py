@@ -8,6 +8,9 @@ import resource
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,16 +68,26 @@ def run(_service: Service) -> bool:
 
 
 def _made_elsewhere() -> Iterator[Mutant]:
-    """The mutants, each made by another process while the one before it is sent: what they take to
-    be made is no memory of the service."""
+    """The mutants, each made by another process while the one before it is sent, and handed over as
+    a file: what they take to be made is no memory of the service."""
+    with (
+        TemporaryDirectory() as folder,
+        ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool,
+    ):
+        file = Path(folder) / "mutant"
+        following = pool.submit(_make, FIRST, file)
+        for number in range(FIRST + 1, FIRST + COUNT + 1):
+            mutant = replace(following.result(), content=file.read_bytes())
+            following = pool.submit(_make, number, file)
+            yield mutant
+
+
+def _make(number: int, file: Path) -> Mutant:
     from tests.portfolios.services.damaged_files import numbered
 
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        following = pool.submit(numbered, FIRST)
-        for number in range(FIRST + 1, FIRST + COUNT + 1):
-            mutant = following.result()
-            following = pool.submit(numbered, number)
-            yield mutant
+    mutant = numbered(number)
+    file.write_bytes(mutant.content)
+    return replace(mutant, content=b"")
 
 
 def _peak() -> int:
