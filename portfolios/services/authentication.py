@@ -41,11 +41,14 @@ from portfolios.tenancy import Look, client_scope, operator_scope, queries
 
 _USE_NOTED_EVERY = timedelta(minutes=1)
 _WINDOW = timedelta(seconds=WINDOW_SECONDS)
+#: What a shown secret is compared with where there is no such key, so that both take as long.
 _DUMMY_HMAC = bytes(32)
-#: The client's quotas are in its row, so they are read where they are taken from.
-#: What is counted need not outlive a crash of the database: no request waits for the disk for it.
-_ADMIT = """
-SELECT k.*, q.* FROM (SELECT set_config('synchronous_commit', 'off', true)) AS soon,
+#: One statement that finds the key and, if it is live, counts the request against its client's
+#: quotas (`quota_take`). The client's own limits stand in its row; the service's limits, which hold
+#: where it has none, are parameters. The commit does not wait for the disk: counts may be lost with
+#: a crash of the database.
+_ADMIT_TEMPLATE = """
+SELECT k.*, q.*{enter} FROM (SELECT set_config('synchronous_commit', 'off', true)) AS soon,
     credential_lookup(%s, %s) k LEFT JOIN LATERAL quota_take(
     CASE WHEN encode(k.secret_hmac, 'hex') = ANY(%s::text[]) AND k.revoked_at IS NULL
          AND k.is_active AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
@@ -55,24 +58,31 @@ SELECT k.*, q.* FROM (SELECT set_config('synchronous_commit', 'off', true)) AS s
     %s
 ) q ON true
 """
-#: The same, and the rest of the message runs in the scope of the client if the key was let in.
-_ADMIT_AND_ENTER = _ADMIT.replace(
-    "q.* FROM",
-    "q.*, set_config('app.client_id', CASE WHEN q.used IS NOT NULL AND q.violated IS NULL"
-    " THEN k.client_id::text ELSE '' END, true) FROM",
+_ADMIT = _ADMIT_TEMPLATE.format(enter="")
+#: The same; if the request was let in, it also opens the scope of the client for what follows in
+#: the message: the view's look.
+_ADMIT_AND_ENTER = _ADMIT_TEMPLATE.format(
+    enter=", set_config('app.client_id', CASE WHEN q.used IS NOT NULL AND q.violated IS NULL"
+    " THEN k.client_id::text ELSE '' END, true)"
 )
 _LEAVE: Statement = ("SELECT set_config('app.client_id', '', true)", [])
-_KEY_COLUMNS, _QUOTA_COLUMNS = 21, 4
-#: To `credential_lookup`: an OAuth 2.0 client whatever it says of its secret.
+#: What `credential_lookup` takes, in place of the kind of a credential, for an OAuth 2.0 client
+#: that has signed an assertion: it finds the client even where its secret is refused.
 _ASSERTION = "ra"
-_OWN_COLUMNS = (
+#: The row of `_ADMIT`, in its order: the key, its client, the certificate that the key is bound to,
+#: and the four columns of `quota_take`.
+_KEY_COLUMNS = (
     "id", "key_id", "kind", "name", "secret_hmac", "scopes", "allowed_networks", "expires_at",
-    "revoked_at", "last_used_at", "certificate_sha256",
+    "revoked_at", "last_used_at",
 )  # fmt: skip
 _CLIENT_COLUMNS = (
     "id", "name", "slug", "base_currency", "is_synthetic", "is_active", "created_at",
     "requests_per_minute", "runs_per_minute", "max_open_runs",
 )  # fmt: skip
+_OF_KEY = slice(len(_KEY_COLUMNS))
+_OF_CLIENT = slice(_OF_KEY.stop, _OF_KEY.stop + len(_CLIENT_COLUMNS))
+_CERTIFICATE = _OF_CLIENT.stop
+_OF_QUOTA = slice(_CERTIFICATE + 1, _CERTIFICATE + 5)
 
 logger = logging.getLogger(__name__)
 
@@ -100,16 +110,18 @@ def credential_admit(
     certificate: str = "",
     look: Look | None = None,
 ) -> Admission:
-    """The live key of this text, with its client, for a caller at this address that has shown the
-    certificate of this thumbprint; the request is counted against these policies, in the order
-    default, runs.
+    """The live key of this text, with its client; raises Refused.
 
-    A token stands for the OAuth 2.0 client that it was given to: the same key with the scopes of
-    the token. Raises Refused. One code covers everything wrong with the text itself, so that
-    nothing is learned by trying; a mistyped key is refused before the database is asked.
+    The request is counted against `policies` of the client, which are named in the order default,
+    runs. `address` is where the caller is, `certificate` the thumbprint of the client certificate
+    it has shown ("" for none): a key may be bound to either. A token stands for the OAuth 2.0
+    client that it was given to: what is returned is the client's key with the scopes of the token.
 
-    A look is sent along, in the same transaction and with the scope that PostgreSQL itself has
-    given to the key; where the request is refused, what it saw is dropped.
+    One code covers everything that can be wrong with the text itself, so that nothing is learned by
+    trying. A mistyped key is refused before the database is asked.
+
+    `look` is sent in the same message, and PostgreSQL runs it in the scope of the client only if
+    it has let the key in. If the request is refused here all the same, its rows are dropped.
     """
     credential = credential_parse(text, *kinds)
     if credential is None:
@@ -134,8 +146,8 @@ def credential_admit(
 def assertion_admit(
     key_id: str, secret_hmac: bytes, address: str, policies: Sequence[str], *, certificate: str
 ) -> Admission:
-    """The OAuth 2.0 client of this id, which has proved itself by a signature; like a secret of it,
-    whose hash it has not had to show, the request is counted."""
+    """The OAuth 2.0 client of this id, which has proved itself by a signature. The request is
+    counted as if the client had shown its secret, so the caller gives the hash of that."""
     return _admit(_ASSERTION, key_id, [secret_hmac], address, policies, certificate=certificate)
 
 
@@ -155,7 +167,11 @@ def _admit(
     look: Look | None = None,
     mode: str | None = None,
 ) -> Admission:
-    """The live key of this id that has one of these hashes, and says to be of this mode."""
+    """The live key of this id whose secret has one of these hashes; raises Refused.
+
+    `mode`, where it is given, is what the text of the key says, live or test. It must be that of
+    the key's client.
+    """
     rows, *others = _results(
         (
             _ADMIT_AND_ENTER if look else _ADMIT,
@@ -186,7 +202,7 @@ def _admit(
             raise Refused("The token has expired: get another.", code="expired-access-token")
         raise Refused("The key has expired.", code="expired-api-key")
     assert row is not None  # noqa: S101  # a key was made of it
-    quota = request_quota(key.client, policies, row[_KEY_COLUMNS : _KEY_COLUMNS + _QUOTA_COLUMNS])
+    quota = request_quota(key.client, policies, row[_OF_QUOTA])
     if key.allowed_networks and not _is_within(address, tuple(key.allowed_networks)):
         quota_return(quota)  # a stolen key used from elsewhere must not use its client's up
         raise Refused("The key may not be used from this address.", code="address-not-allowed")
@@ -200,7 +216,8 @@ def _admit(
 
 
 def _array(words: Iterable[str]) -> str:
-    """An array of words as PostgreSQL reads it: a list is looked through for its type first."""
+    """An array of words, written as PostgreSQL reads it. psycopg would take a list too, but look at
+    each element of it for its type first."""
     return "{" + ",".join(words) + "}"
 
 
@@ -210,13 +227,13 @@ def mode_of(client: Client) -> str:
 
 
 def auth_failure_record(address: str, reason: str, text: str, *, request_id: str = "") -> int:
-    """Note that bad credentials came from an address: 0, or for how many seconds its further
-    failures are answered with 429.
+    """Note that bad credentials came from an address.
 
-    Good credentials from there go on working: addresses are shared, 256 bits cannot be guessed,
-    and one mistaken program must not lock a whole institution out. Counted in the database, so
-    for all processes; where that is away the failure is logged and nothing more. Of the text
-    the log has the id alone.
+    Returns 0, or, once there were too many within a minute, for how many seconds further failures
+    from there are answered with 429. Good credentials from there go on working: addresses are
+    shared, 256 bits cannot be guessed, and one mistaken program must not lock a whole institution
+    out. The database counts, so the count holds for all processes; while it is away a failure is
+    only logged. The log has the id of the credential and nothing else of its text.
     """
     shown = credential_parse(text, API_KEY, CLIENT_SECRET, ACCESS_TOKEN)
     key_id = shown.id if shown else "none"
@@ -267,15 +284,16 @@ def auth_failure_purge() -> int:
 
 
 def _key_of(row: tuple[Any, ...]) -> ApiKey:
-    client = instance_of_some(Client, dict(zip(_CLIENT_COLUMNS, row[10:20], strict=True)))
-    own = dict(zip(_OWN_COLUMNS, (*row[:10], row[20]), strict=True))
-    key = instance_of_some(ApiKey, own)
-    key.client = client
+    own = dict(zip(_KEY_COLUMNS, row[_OF_KEY], strict=True))
+    key = instance_of_some(ApiKey, {**own, "certificate_sha256": row[_CERTIFICATE]})
+    of_client = dict(zip(_CLIENT_COLUMNS, row[_OF_CLIENT], strict=True))
+    key.client = instance_of_some(Client, of_client)
     return key
 
 
 def _note_use(key: ApiKey, credential: Credential | None, *, outdated: bool) -> None:
-    """At most once a minute; and move a key that was hashed under a former pepper to this one."""
+    """Note when the key was last used, at most once a minute. An `outdated` key, whose hash was
+    made with a former pepper, is hashed anew with the present one."""
     now = datetime.now(UTC)
     if not outdated and key.last_used_at and now - key.last_used_at <= _USE_NOTED_EVERY:
         return
@@ -289,16 +307,16 @@ def _note_use(key: ApiKey, credential: Credential | None, *, outdated: bool) -> 
 
 
 def first_query(sql: str, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
-    """The first row of one statement, without a transaction around it."""
+    """The first row of one statement, which is a transaction of its own."""
     rows = _results((sql, parameters))[0]
     return rows[0] if rows else None
 
 
 def _results(*statements: Statement) -> list[list[tuple[Any, ...]]]:
-    """The rows of each statement of one message, without a transaction around it.
+    """The rows of each of these statements, sent in one message, which is a transaction of its own.
 
-    It is the first query of a request, so it is here that connections kept since before a restart
-    of the database are found dead; they are thrown away, as many as there are.
+    It is the first thing that a request asks the database. So a connection of the pool that a
+    restart of the database has cut is found dead here: it is thrown away and the next one tried.
     """
     while True:
         try:

@@ -223,7 +223,8 @@ def _is_signed_by(shown: Assertion, key: Key) -> bool:
 
 @functools.cache
 def _nobodys(algorithm: str) -> Key:
-    """A key to be as busy with as with a client's."""
+    """A key of nobody's, to check the signature of an unknown client with: a refusal takes as long
+    as if the client were known."""
     if algorithm == PublicKey.Algorithm.ES256:
         return ECKey.generate_key("P-256", private=False)
     if algorithm == PublicKey.Algorithm.EDDSA:

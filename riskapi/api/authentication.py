@@ -33,8 +33,8 @@ class TooManyFailures(APIException):
 class ApiKeyAuthentication(BaseAuthentication):
     """`Authorization: Bearer rk_live_...`, or a token `rt_live_...`.
 
-    `request.auth` is then the key, with its client, and `request.quota` what the request was
-    counted against.
+    Afterwards `request.auth` is the key with its client, `request.quota` what the request was
+    counted against, and `view.looked` the rows of the view's look (`ApiView.look`).
     """
 
     def authenticate(self, request: Request) -> tuple[None, ApiKey] | None:
@@ -69,7 +69,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 
 def refused(request: Request, refusal: Refused, address: str, text: str) -> APIException:
-    """What to raise for credentials that were refused; it is counted."""
+    """Count the refused credentials against the caller's address; returns what to raise."""
     request_id = getattr(request, "request_id", "")
     seconds = auth_failure_record(address, refusal.code, text, request_id=request_id)
     if seconds:
