@@ -8,7 +8,7 @@ from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
 
 from portfolios.models import Client, CorporateAction, FxRate, Instrument, LeverageTerms, Price
 from portfolios.selectors.positions import known_then
@@ -46,6 +46,13 @@ def price_list_for_client(
     of = Q(instrument=instrument)
     rows = Price.objects.filter(known_then(known_at), seen_by(client), of)
     return rows.order_by("session", OWN_FIRST).distinct("session")
+
+
+def last_priced_session(client: Client) -> date | None:
+    """The latest session of which the client sees a price; None where there are no prices."""
+    rows = Price.objects.filter(seen_by(client), superseded_at=None)
+    found: date | None = rows.aggregate(last=Max("session"))["last"]
+    return found
 
 
 def closes_around(

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
-from django.db.models import Max, Min
+from django.db.models import Min
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
@@ -27,8 +27,8 @@ from portfolios.api.base import ApiView
 from portfolios.api.listing import refuse_unknown
 from portfolios.api.pages import OpenView, page_response, table, wants_page
 from portfolios.errors import NotFound
-from portfolios.models import Price
 from portfolios.page_policies import OPERATIONS
+from portfolios.selectors.market import last_priced_session
 from riskapi.api.exceptions import problem_parts
 from riskapi.api.problems import CONTENT_TYPE, PROBLEMS, RETRY_AFTER, ProblemType
 from riskapi.api.renderers import dumps
@@ -44,8 +44,11 @@ def healthz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  # Django's s
 @csrf_exempt
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Requests can be served: the database is there and migrated. Without the broker they are
-    accepted and computed all the same, but no night is begun: degraded, and ready."""
+    """Whether requests can be served: the database is there and migrated.
+
+    Without the broker requests are still accepted and computed, and only nightly reports are not
+    begun. So the service is ready then, and says that it is degraded.
+    """
     checks = {"database": "ok", "migrations": "ok", "broker": "ok"}
     try:
         with connection.cursor() as cursor:
@@ -75,14 +78,15 @@ def _migrations() -> frozenset[tuple[str, str]]:
     return frozenset(MigrationLoader(None).disk_migrations)
 
 
-_BROKER_LOOK_EVERY = 2.0
+#: For so long one look at the broker answers all probes.
+_BROKER_LOOK_EVERY_SECONDS = 2.0
 _broker_seen: tuple[float, bool] | None = None
 
 
 def _broker_answers() -> bool:
     global _broker_seen  # noqa: PLW0603  # one look serves all probes of the next seconds
     now = time.monotonic()
-    if _broker_seen is None or now - _broker_seen[0] > _BROKER_LOOK_EVERY:
+    if _broker_seen is None or now - _broker_seen[0] > _BROKER_LOOK_EVERY_SECONDS:
         options = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, "max_retries": 1}
         with Connection(
             settings.CELERY_BROKER_URL, connect_timeout=1, transport_options=options
@@ -146,7 +150,7 @@ class StatusView(ApiView):
                     if oldest is None
                     else round((now - oldest).total_seconds(), 3),
                 },
-                "prices": {"last_session": Price.objects.aggregate(last=Max("session"))["last"]},
+                "prices": {"last_session": last_priced_session(self.client)},
                 "nightly": report,
             }
         )

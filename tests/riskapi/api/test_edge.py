@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
 
 from portfolios.api.portfolios import PortfolioListView
-from portfolios.models import Portfolio
+from portfolios.models import Instrument, Portfolio, Price
+from portfolios.selectors.market import last_priced_session
 from portfolios.tenancy import operator_scope
 from riskapi.api.account import MeView
 from riskapi.api.problems import PROBLEMS
@@ -257,6 +259,21 @@ def test_status_shows_queue_and_freshness(caller: Caller) -> None:
     body = caller.get("/v1/status").body
     assert body["queue"] == {"open_units": 0, "oldest_age_seconds": None}
     assert body["nightly"] is None
+
+
+def test_status_tells_the_last_session_that_the_caller_sees(
+    caller: Caller, outsider: Caller
+) -> None:
+    shared, foreign = date(2026, 11, 19), date(2026, 11, 20)
+    with operator_scope():
+        chip = Instrument.objects.create(symbol="CHIP", kind=Instrument.Kind.EQUITY)
+        for session, client in ((shared, None), (foreign, outsider.client)):
+            Price.objects.create(instrument=chip, session=session, close=100, client=client)
+        # By the selector alone: an operator's transaction sees the rows of all clients.
+        assert last_priced_session(caller.client) == shared
+        assert last_priced_session(outsider.client) == foreign
+    assert caller.get("/v1/status").body["prices"] == {"last_session": str(shared)}
+    assert outsider.get("/v1/status").body["prices"] == {"last_session": str(foreign)}
 
 
 def test_not_ready_without_the_database(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
