@@ -36,14 +36,14 @@ from portfolios.errors import InvalidRequest
 from portfolios.services.quotas import RUNS
 from portfolios.tenancy import client_scope
 
-MAX_WAIT = 20
+MAX_WAIT_SECONDS = 20
 _WAIT = re.compile(r"\s*wait\s*=\s*(\d{1,4})\s*")
 _PREFER = OpenApiParameter(
     name="Prefer",
     location=OpenApiParameter.HEADER,
     type=str,
     description=f"`wait=N`: answer 200 with the results if they are there within N seconds"
-    f" ({MAX_WAIT} at most).",
+    f" ({MAX_WAIT_SECONDS} at most).",
 )
 
 
@@ -65,7 +65,8 @@ class AnalysisView(ApiView):
     required_scopes = {"POST": "analyses:run"}
     sends = {"POST": ("ETag", "Location", "Retry-After", "Preference-Applied")}
     quota_policies = {"POST": (RUNS,)}
-    #: The run that this request has made and listens for.
+    #: The run that this request has made; None where an earlier one was found. With `Prefer: wait`
+    #: the connection listens for its end from the commit on.
     awaited: uuid.UUID | None = None
     kind: ClassVar[str]
     serializer: ClassVar[type[StrictSerializer]]
@@ -101,14 +102,16 @@ class AnalysisView(ApiView):
         wait = preferred_wait(request)
         if response.status_code == 202 and wait:
             response = self._awaited(response, wait)
-        # What is over is on disk. The commit of what is not has not waited for that where its
-        # maker waits here; nor is it known of the run of another request.
+        # A 202 promises the run, so the run must be on disk (ADR 12). A run that is over is: the
+        # commit of its result waited for the disk. The commit of a run that is still open did not
+        # wait where its maker asked to be kept waiting, whether that was this request or, for a run
+        # that was found, perhaps another.
         if response.status_code == 202 and (self.awaited is None or wait):
             run_keep()
         return response
 
     def _awaited(self, response: Response, wait: int) -> Response:
-        """The run's answer if it is over in time."""
+        """The answer of the run if it is over within `wait` seconds, else `response` as it is."""
         if self.awaited is not None:
             units = len(response.data["units"])
             found = run_wait_for_new(self.client, self.awaited, wait, n_units=units)
@@ -200,5 +203,5 @@ def preferred_wait(request: Request) -> int:
             raise InvalidRequest(
                 "Prefer: wait takes whole seconds, for example wait=10.", code="bad-header"
             )
-        return min(int(found[1]), MAX_WAIT)
+        return min(int(found[1]), MAX_WAIT_SECONDS)
     return 0

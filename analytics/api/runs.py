@@ -12,7 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from analytics.api.analyses import MAX_WAIT, run_tag
+from analytics.api.analyses import MAX_WAIT_SECONDS, run_tag
 from analytics.api.results.inputs import RunInputShape
 from analytics.api.results.runs import RunSummaryShape, run_of_any_kind, stored_unit
 from analytics.api.serializers import RunFigureSerializer
@@ -64,7 +64,7 @@ _INPUT = JsonRow(
     source=plain("source"),
     recorded_at=moment("recorded_at"),
 )
-#: What every row says, be it null.
+#: Members that a row has whatever its kind, null where there is nothing to say.
 _ALWAYS = ("unit", "kind", "date", "instrument", "series", "own", "source", "recorded_at")
 _OF_PRICES = ("close", "total_return_index")
 _RUN_COLUMNS = ("kind", "portfolio", "as_of", "known_at", "method_version")
@@ -80,7 +80,7 @@ def _portfolio(value: str) -> uuid.UUID:
 def _seconds(value: str) -> int:
     if not (value.isascii() and value.isdigit() and len(value) < 5):
         raise ValueError("whole seconds")
-    return min(int(value), MAX_WAIT)
+    return min(int(value), MAX_WAIT_SECONDS)
 
 
 def _version(value: str) -> int:
@@ -114,7 +114,7 @@ class RunListView(ApiView):
 
 
 def _figures(request: Request, run: Run, unit: str | None = None) -> Response:
-    """The results as a file, one figure a row."""
+    """The results of a run, or of one of its units, as a file: one figure a row."""
     head = RUN.of(run)
     head = {"run": head["id"], **{name: head[name] for name in _RUN_COLUMNS}}
 
@@ -138,7 +138,7 @@ class RunDetailView(ApiView):
     @extend_schema(
         operation_id="runs_retrieve",
         parameters=[
-            OpenApiParameter("wait", int, description=f"Seconds, {MAX_WAIT} at most."),
+            OpenApiParameter("wait", int, description=f"Seconds, {MAX_WAIT_SECONDS} at most."),
             OpenApiParameter(
                 "since_version", int, description="Answer as soon as the version is beyond this."
             ),
@@ -187,7 +187,7 @@ class RunUnitView(ApiView):
     required_scopes = {"GET": "analyses:read"}
     sends = {"GET": ("ETag", "Cache-Control")}
     refusals = {"GET": (409, 410)}
-    #: One look, which the credential's own statement takes along.
+    #: JSON needs nothing but what `look` has found before the handler runs.
     opens_scope = False
 
     def look(self) -> Look | None:
@@ -256,7 +256,7 @@ class RunInputListView(ApiView):
 
 
 def _told(row: dict[str, Any]) -> dict[str, Any]:
-    """A row with the values that its kind has."""
+    """A row without the members that are null because rows of its kind have none."""
     has = (*_ALWAYS, *_OF_PRICES) if row["kind"] == RunInput.Kind.PRICE else _ALWAYS
     row["series"] = row["series"] or None
     return {name: value for name, value in row.items() if value is not None or name in has}

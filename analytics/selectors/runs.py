@@ -94,7 +94,8 @@ def run_get_with_units(
 ) -> tuple[Run, list[UnitState]]:
     """A run and how far its units are, in one look of its own; raises NotFound.
 
-    A statement that is to go `after` none but before it is sent along.
+    `after` is a statement to be sent in the same message, before the one that reads the run, so
+    that the run is read after it has taken effect.
     """
     pk = run_id if isinstance(run_id, uuid.UUID) else parse_public_id(Run.ID_PREFIX, run_id)
     statement = f"{after};{_RUN_WITH_UNITS}" if after else _RUN_WITH_UNITS
@@ -152,13 +153,14 @@ def run_unit_answers(run: Run, name: str | None = None) -> Iterator[tuple[str, d
 
 
 def unit_result_look(run_id: str, name: str) -> Look | None:
-    """What finds out what a unit of a run has come to; None for what is no run's id."""
+    """The statement that finds a unit's state and stored result, for `ApiView.look`; None where
+    `run_id` is not the id of a run. `unit_result_seen` reads its rows."""
     pk = parse_public_id(Run.ID_PREFIX, run_id)
     return Look(_UNIT_RESULT, [name, pk]) if pk else None
 
 
 def unit_result_seen(rows: Sequence[tuple[Any, ...]]) -> UnitResult:
-    """What the look has seen; raises NotFound."""
+    """The unit that the statement of `unit_result_look` has found; raises NotFound."""
     if not rows:
         raise NotFound("There is no such run.")
     found = UnitResult(*rows[0])

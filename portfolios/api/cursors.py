@@ -26,13 +26,18 @@ def fingerprint_of(request: Request) -> str:
 
 
 def sealed(fingerprint: str, last: Sequence[str], known_at: str) -> str:
-    """A cursor behind a row, by what orders it."""
+    """The cursor that stands behind a row: the next page begins after it.
+
+    `last` are the values by which the list is ordered, of that row; `known_at` is the state that
+    the first page saw, "" where the list has no history.
+    """
     signed = _signer().sign_object([fingerprint, *last, known_at])
     return signed.replace(":", ".")  # which an address can hold as it is
 
 
 def opened(cursor: str, fingerprint: str) -> tuple[str, str, datetime | None]:
-    """The key of the last row seen, and what was known when the first page was made."""
+    """What `sealed` was given: the ordering value and the key of the last row seen, and the state
+    that the first page saw. Raises InvalidRequest for a cursor of another list, or of nobody."""
     try:
         signed = cursor[:2_000].replace(".", ":")
         found, value, key, known_at = _signer().unsign_object(signed)

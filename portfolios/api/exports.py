@@ -36,7 +36,8 @@ FORMAT_NAMES = ("json", *(form.name for form in FORMATS))
 
 
 class FileRenderer(BaseRenderer):
-    """Stands for a form in the choice of an answer; `file_response` makes the answer itself."""
+    """Lets DRF choose this form of file for the answer. It renders nothing: `file_response` makes
+    the answer."""
 
     form: Format
 
@@ -70,10 +71,11 @@ def file_response(
     narrow_by: Iterable[str] = (),
     facts: Mapping[str, Any] | None = None,
 ) -> StreamingHttpResponse:
-    """The rows as the file that was chosen; `facts` hold for all of them and are columns too.
+    """The rows as the file that was chosen.
 
-    `rows` are bodies as in JSON. It is called again where a column turns out to need another type.
-    `narrow_by` is what a caller with too many rows can cut them down by.
+    `rows` yields the rows as JSON has them. It is called a second time if a column turns out to
+    need another type than its first values had. `facts` hold for all rows and become columns too.
+    `narrow_by` names the parameters by which a caller with too many rows can ask for fewer.
     """
     form = chosen_format(request)
     assert form is not None  # noqa: S101  # callers have asked

@@ -92,6 +92,7 @@ class PositionsView(ApiView):
             return _as_file(request, found)
         if (unchanged := not_modified(request, _tag(found))) is not None:
             return unchanged
+        # Not `asked.echo()`, which says the present time: the ETag would belong to two texts.
         resolved_from = {"as_of": asked.as_of, "known_at": asked.known_at}
         return etagged({**_set_body(found), "resolved_from": resolved_from}, _tag(found))
 

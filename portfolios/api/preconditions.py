@@ -22,7 +22,7 @@ def not_modified(request: Request, tag: str, *, shaped: bool = False) -> Respons
     """The 304 for a caller whose copy is current, else None."""
     given = request.META.get("HTTP_IF_NONE_MATCH")
     if given is None or (not shaped and any(name in request.query_params for name in SHAPING)):
-        return None  # the tag of a shaped answer is known once it is made
+        return None  # a shaped answer has a tag of its own: `ApiView._shaped` asks again
     if given.strip() == "*" or tag in _tags(given, weak=True, header="If-None-Match"):
         return Response(status=304, headers={"ETag": quoted(tag)})
     return None

@@ -50,7 +50,8 @@ class Expansion:
     """By id, as known then (None: now); what was not on file then is left out."""
 
 
-#: By the `expands` of a reference; the module that answers with an object registers it.
+#: By the kind of object that a reference names in `expands`. The module that serves the object puts
+#: its entry in here.
 EXPANSIONS: dict[str, Expansion] = {}
 
 
@@ -62,7 +63,8 @@ class Shape:
     omit: Tree | None
     expand: tuple[Path, ...]
     guessed: tuple[tuple[str, Path], ...]
-    """Parameter and path of names that only the answer itself can confirm: keys of maps."""
+    """Parameter and path of names that stand for keys of a map, such as the units of a run. Only
+    the answer itself shows whether there is such a key."""
     kinds: Mapping[Path, str]
     row: type[Any]
     is_list: bool

@@ -1,8 +1,10 @@
 """Sending events to endpoints: claim a delivery, post it, record what came of it.
 
-At least once: a process killed between the answer and its record leaves a lease that expires, and
-the event goes out again under the same id. Whoever changes an endpoint together with deliveries
-locks the endpoint first.
+Each event arrives at least once: if the process is killed between the receiver's answer and our
+record of it, its lease expires and the event goes out again under the same id.
+
+Locks are taken in one order, or transactions would wait for one another in a circle: whoever
+changes an endpoint and its deliveries in one transaction locks the endpoint first.
 """
 
 from __future__ import annotations
@@ -32,19 +34,22 @@ RETRY_DELAYS = tuple(
     timedelta(seconds=seconds)
     for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 )
+#: Each wait is longer or shorter by up to this share of it.
 _JITTER = 0.1
 #: What a receiver may ask for at most with Retry-After.
 _LONGEST_WAIT = timedelta(days=1)
 #: Events given up one after the other, none arriving in between, until the endpoint is disabled.
 MAX_FAILURES = 5
-#: At the same time to one endpoint, so that a slow one does not hold up the others.
+#: How many deliveries may be under way to one endpoint, so that a slow one holds up no other.
 MAX_AT_ONCE = 2
-#: For the look at the table: endpoints that have all they may have are passed over.
+#: Condition of the loop that looks for work: passes over deliveries to endpoints that have
+#: `MAX_AT_ONCE` under way already. `_claim` counts again under the endpoint's lock.
 _NOT_BUSY = (
     "job.endpoint_id NOT IN (SELECT endpoint_id FROM portfolios_delivery"
     " WHERE state = 'running' AND lease_until >= clock_timestamp()"
     f" GROUP BY endpoint_id HAVING count(*) >= {MAX_AT_ONCE})"
 )
+#: Until the next look at a delivery whose secret cannot be decrypted for want of its key.
 _UNREADABLE_DELAY = timedelta(minutes=1)
 _OPEN = (Delivery.State.QUEUED, Delivery.State.RUNNING)
 _WAIT_STATUSES = (429, 503)

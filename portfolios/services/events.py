@@ -22,9 +22,11 @@ from portfolios.webhooks.catalogue import CATALOGUE, EventType
 KEPT = timedelta(days=30)
 PURGED_AT_ONCE = 1_000
 
-#: The lock is held until the commit, so that a client's events become visible in the order of
-#: their ids: a reader who has seen one will not be given an earlier one later on. An endpoint that
-#: is being deleted is waited for, and passed over then.
+#: Writes an event; its rows are the endpoints that want it.
+#:
+#: The advisory lock is held until the commit, so a client's events become visible in the order of
+#: their ids: whoever has read one never finds an earlier one later. FOR KEY SHARE waits for a
+#: deletion of an endpoint that is under way, and then leaves the endpoint out.
 _INSERT = """
 WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(%(turn)s)), event AS (
     INSERT INTO portfolios_event (uid, client_id, type, object_id, link, status)
@@ -50,9 +52,12 @@ def event_record(
 ) -> list[Delivery]:
     """Write an event and queue its deliveries, as the last thing of the caller's transaction.
 
-    With `only`, it is sent to that endpoint and no other. Whoever records events of several causes
-    in one transaction must hold the locks of all causes before: the events of a client wait for
-    one another.
+    With `only`, it is sent to that endpoint and no other.
+
+    The first event of a transaction makes all others of the client wait until its commit. So
+    whoever records events about several objects in one transaction must have locked all of these
+    objects before the first: one who still waits for an object while holding back the others'
+    events could wait for one of them in a circle.
     """
     with connection.cursor() as cursor:
         cursor.execute(

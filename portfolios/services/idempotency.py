@@ -58,7 +58,7 @@ def idempotency_store(
     headers: Mapping[str, str],
     body: bytes,
 ) -> None:
-    """Keep the answer; an expired record of the same key makes room."""
+    """Keep the answer under the key, in place of an expired one that may be there still."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO portfolios_idempotencyrecord"

@@ -67,7 +67,8 @@ class _Connection(HTTPSConnection):
         self._timer = threading.Timer(max(self._deadline - time.monotonic(), 0.0), self._cut)
         self._timer.daemon = True
         self._timer.start()
-        # The library sets it on the socket again before it reads; from here on the timer rules.
+        # From here on the timer bounds the time. The library sets `timeout` on the socket once more
+        # before it reads, so both must be long enough not to end anything before the timer does.
         self.timeout = TOTAL_SECONDS
         connected.settimeout(TOTAL_SECONDS)
         return connected
@@ -150,7 +151,9 @@ def _exchange(
     )
     response = connection.getresponse()
     if time.monotonic() >= deadline:
-        raise _Cut  # in the midst of the headers, whose end the library takes the cut for
+        # The timer cut the connection in the middle of the headers; the library took that for their
+        # end and made an answer of what had come.
+        raise _Cut
     status = response.status
     retry_after = _retry_after(response.headers.get("Retry-After"))
     try:

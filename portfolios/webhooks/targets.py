@@ -112,8 +112,8 @@ def target_of(url: str) -> Target:
 def addresses_of(target: Target, patience: float = RESOLVE_SECONDS) -> list[str]:
     """Resolve the name once; the addresses to connect to, all of them checked.
 
-    One answer that is not public refuses them all, in the words that an unknown name gets too:
-    nobody learns which names our own network knows.
+    If one address is not public, all are refused, and in the same words as a name that does not
+    exist: otherwise a client could find out which names our own network knows.
     """
     found = _lookup(target, patience)
     if not found or not (target.is_exempt or all(map(is_public, found))):
@@ -160,7 +160,8 @@ def _embedded(address: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
 def _lookup(target: Target, patience: float) -> list[str]:
     """What the resolver says, in its order; nothing where it fails or takes too long.
 
-    In a thread, since the call itself cannot be ended; so many of them at once at most.
+    The call cannot be interrupted, so a thread makes it and is left alone after `patience` seconds;
+    at most `_MAX_RESOLVING` such threads live at a time.
     """
     places = _resolving
     if not places.acquire(timeout=patience):
