@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from analytics.engine.errors import (
     InvalidInputError,
     NonFiniteResultError,
 )
+from analytics.engine.remembered import remembered
 from analytics.engine.types import BoolArray, Failure, FloatArray, IntArray
 
 # A regressor is called collinear when it leaves less than this share of its length unexplained.
@@ -24,9 +26,11 @@ _SMALLEST_SINGULAR_VALUE = 1e-10
 _CONSTANT = 1e-13
 # Traces of n terms of order 1/n carry rounding of about this size.
 _SMALLEST_SHARE = 1e-9
+# Of ten years each takes a tenth of a megabyte.
+_REMEMBERED = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Design:
     """Regressors with an intercept, factorised once.
 
@@ -60,17 +64,24 @@ class Design:
         """Number of coefficients, the intercept included."""
         return int(self.influence.shape[0])
 
-    @property
+    def law(self, position: int, lags: int) -> SandwichLaw:
+        """Return how the HAC variance of one coefficient is distributed; see `sandwich_law`."""
+        if (position, lags) not in self._laws:
+            self._laws[position, lags] = sandwich_law(self.influence[position], self.basis, lags)
+        return self._laws[position, lags]
+
+    @cached_property
     def basis(self) -> FloatArray:
         """Return an orthonormal basis of the columns, shape (n_obs, 1 + n_factors)."""
         columns = np.ones((self.n_obs, self.n_coefficients))
         centered = self.regressors - self.regressors.mean(axis=0)
         columns[:, 1:] = centered / np.sqrt(np.einsum("tk,tk->k", centered, centered))
-        return np.linalg.qr(columns)[0]
+        basis: FloatArray = np.linalg.qr(columns)[0]
+        return basis
 
-    def law(self, position: int, lags: int) -> SandwichLaw:
-        """Return how the HAC variance of one coefficient is distributed; see `sandwich_law`."""
-        return sandwich_law(self.influence[position], self.basis, lags)
+    @cached_property
+    def _laws(self) -> dict[tuple[int, int], SandwichLaw]:
+        return {}
 
 
 class HacInterval(NamedTuple):
@@ -152,7 +163,7 @@ class Regression:
 
 
 def design(regressors: FloatArray) -> Design:
-    """Factorise regressors, to which an intercept is added.
+    """Factorise regressors, to which an intercept is added; remembered, so not to be written to.
 
     Parameters
     ----------
@@ -177,6 +188,12 @@ def design(regressors: FloatArray) -> Design:
     factors = finite_array(regressors, "regressors")
     if factors.ndim != 2:
         raise InvalidInputError(f"regressors must have two dimensions, got shape {factors.shape}")
+    return _factorised(factors)
+
+
+#: Portfolios have benchmarks in common, and the measures of one ask for the same again and again.
+@remembered(_REMEMBERED)
+def _factorised(factors: FloatArray) -> Design:
     n_obs, n_factors = factors.shape
     if n_obs < n_factors + 2:
         raise InsufficientDataError(

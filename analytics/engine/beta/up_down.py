@@ -31,6 +31,7 @@ from analytics.engine.regression import (
     sandwich_law,
     small_sample_factor,
 )
+from analytics.engine.remembered import remembered
 from analytics.engine.types import (
     BoolArray,
     Estimate,
@@ -235,7 +236,7 @@ def up_down_betas(
                 columns.size, 2 * min_obs_per_side, "the common sample of portfolio and benchmark"
             )
             split = float(x.mean()) if threshold is None else threshold
-            sides = _Sides(x, split, min_obs_per_side, resolve_lags(hac_lags, columns.size))
+            sides = _sides(x, split, min_obs_per_side, resolve_lags(hac_lags, columns.size))
             moments = [_partial_moment(x - target, side) for side in (np.minimum, np.maximum)]
         except EngineError as error:
             for member in members:
@@ -302,6 +303,10 @@ class _Sides:
             errors[row] = np.sqrt(bartlett_variance(scores[row], self.lags) * factor)
             half_widths[row] = law.multiplier(confidence_level, factor) * errors[row]
         return np.stack([slopes, errors, slopes - half_widths, slopes + half_widths])
+
+
+#: Portfolios have benchmarks in common; of ten years each takes a quarter of a megabyte.
+_sides = remembered(16)(_Sides)
 
 
 def _partial_moment(excess: FloatArray, side: np.ufunc) -> FloatArray:
