@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import select
 import socket
@@ -44,17 +45,21 @@ class JobKind:
 
 def waiting(kinds: Sequence[JobKind]) -> tuple[JobKind | None, list[uuid.UUID]]:
     """The first kind with jobs that could be claimed now, and its oldest ones."""
-    oldest = " UNION ALL ".join(
+    rows = operator_query(_oldest(tuple(kinds)))
+    first = min((at for at, _ in rows), default=None)
+    if first is None:
+        return None, []
+    return kinds[first], [pk for at, pk in rows if at == first]
+
+
+@functools.cache
+def _oldest(kinds: tuple[JobKind, ...]) -> str:
+    return " UNION ALL ".join(
         f"(SELECT {at}, id FROM {connection.ops.quote_name(kind.model._meta.db_table)} AS job"
         f" WHERE {leases.claimable_sql(kind.model)} AND {kind.condition}"
         f" ORDER BY id LIMIT {_BATCH})"
         for at, kind in enumerate(kinds)
     )
-    rows = operator_query(oldest)
-    first = min((at for at, _ in rows), default=None)
-    if first is None:
-        return None, []
-    return kinds[first], [pk for at, pk in rows if at == first]
 
 
 def drain(kinds: Sequence[JobKind], *, until: threading.Event | None = None) -> int:

@@ -42,6 +42,17 @@ def planned(statements: Sequence[Statement]) -> Iterator[list[Statement]]:
         raise
 
 
+def rows_planned(
+    sql: str, parameters: Sequence[Any] = (), *, before: Statement = ("", ())
+) -> list[tuple[Any, ...]]:
+    """The rows of a statement, none where it has none; `before` is sent ahead of it, as it is."""
+    with planned([(sql, parameters)]) as [(statement, given)], connection.cursor() as cursor:
+        cursor.execute(before[0] + statement, [*before[1], *given])
+        while cursor.nextset():
+            pass
+        return cursor.fetchall() if cursor.description else []
+
+
 def _by_name(kept: Any, sql: str, parameters: Sequence[Any]) -> Statement:
     names = _names.get(kept)
     before = ""

@@ -16,6 +16,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from portfolios.plans import rows_planned
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -57,15 +59,16 @@ def operator_scope() -> Iterator[None]:
 
 
 def client_query(
-    client_id: uuid.UUID, statement: str, parameters: Sequence[Any]
+    client_id: uuid.UUID, statement: str, parameters: Sequence[Any], *, before: str = ""
 ) -> list[tuple[Any, ...]]:
     """Run one statement in a transaction of its own that sees one client's rows, in one round trip.
 
     PostgreSQL takes all statements of one message for one transaction, so the setting that opens
     the scope and the statement are sent together. Inside of a transaction that is open already,
-    this is a scope like any other, in several trips.
+    this is a scope like any other, in several trips. The connection keeps the statement's plan;
+    what goes `before` it returns nothing and has none.
     """
-    return _query(str(client_id), "", statement, parameters)
+    return _query(str(client_id), "", statement, parameters, before)
 
 
 def client_queries(
@@ -111,26 +114,19 @@ def operator_query(
 
     One that is not durable may be undone by a crash of the database shortly after.
     """
-    prefix = "" if durable else "SELECT set_config('synchronous_commit', 'off', true);"
-    return _query("", "on", statement, parameters, prefix)
+    before = "" if durable else "SET LOCAL synchronous_commit TO off"
+    return _query("", "on", statement, parameters, before)
 
 
 def _query(
-    client_id: str, operator: str, statement: str, parameters: Sequence[Any], prefix: str = ""
+    client_id: str, operator: str, statement: str, parameters: Sequence[Any], before: str = ""
 ) -> list[tuple[Any, ...]]:
+    ahead = f"{before};" if before else ""
     if connection.in_atomic_block:
-        with _scope(client_id=client_id, operator=operator), connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            return cursor.fetchall() if cursor.description else []
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"{prefix}SELECT set_config('app.client_id', %s, true),"
-            f" set_config('app.operator', %s, true);{statement}",
-            [client_id, operator, *parameters],
-        )
-        while cursor.nextset():
-            pass
-        return cursor.fetchall() if cursor.description else []
+        with _scope(client_id=client_id, operator=operator):
+            return rows_planned(statement, parameters, before=(ahead, ()))
+    ahead += "SELECT set_config('app.client_id', %s, true), set_config('app.operator', %s, true);"
+    return rows_planned(statement, parameters, before=(ahead, (client_id, operator)))
 
 
 @contextmanager
@@ -144,10 +140,11 @@ def _scope(
     nested = connection.in_atomic_block
     with transaction.atomic():
         with connection.cursor() as cursor:
+            begin = ""
             if snapshot and not nested:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                begin = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;"
             cursor.execute(
-                "SELECT coalesce(current_setting('app.client_id', true), ''),"
+                f"{begin}SELECT coalesce(current_setting('app.client_id', true), ''),"
                 " coalesce(current_setting('app.operator', true), ''),"
                 " set_config('app.client_id', %s, true), set_config('app.operator', %s, true),"
                 " set_config('statement_timeout',"
@@ -155,6 +152,8 @@ def _scope(
                 " statement_timestamp()",
                 [client_id, operator, statement_timeout],
             )
+            if begin:
+                cursor.nextset()
             found = cursor.fetchone()
             before, now = found[:2], found[-1]
         yield now

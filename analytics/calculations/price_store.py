@@ -28,6 +28,7 @@ from django.db.models import F, Q
 from analytics.engine.types import BoolArray, DateArray, FloatArray, IntArray
 from portfolios.identifiers import is_sandbox
 from portfolios.models import CorporateAction
+from portfolios.plans import rows_planned
 from portfolios.selectors.positions import known_then
 
 #: Bytes of one row of COPY BINARY: a count, then each value behind its length.
@@ -137,13 +138,12 @@ def data_version(client_id: uuid.UUID) -> str:
 
 def _versions(client_id: uuid.UUID) -> dict[uuid.UUID | None, tuple[int, datetime]]:
     """Number and time of the latest change: of the shared facts, and of the client's own."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT client_id, version, changed_at FROM portfolios_dataversion"
-            " WHERE client_id = %s OR (client_id IS NULL AND NOT %s)",
-            [client_id, is_sandbox(client_id)],
-        )
-        return {row[0]: (row[1], row[2]) for row in cursor.fetchall()}
+    rows = rows_planned(
+        "SELECT client_id, version, changed_at FROM portfolios_dataversion"
+        " WHERE client_id = %s OR (client_id IS NULL AND NOT %s)",
+        [client_id, is_sandbox(client_id)],
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}
 
 
 def _read(version: str, client_id: uuid.UUID | None, known_at: datetime | None) -> PriceBlock:

@@ -20,6 +20,7 @@ from analytics.calculations.valuation import load_books
 from analytics.models import Run, Unit
 from portfolios import leases
 from portfolios.identifiers import public_id, uuid7
+from portfolios.plans import rows_planned
 from portfolios.selectors.rows import columns, instance
 from portfolios.services.events import event_record
 from portfolios.services.facts import facts_settled
@@ -144,22 +145,22 @@ def _finish(unit: Unit, token: int, outcome: Outcome) -> bool:
     """Mark the unit done and write its result and audit row, in one statement, if it is ours."""
     body = outcome.body
     detail = {"run": unit.run.public_id, "status": outcome.status}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"WITH finished AS ({leases.finish_sql(Unit)} RETURNING id, client_id), "
-            "result AS (INSERT INTO analytics_result"
-            " (id, client_id, unit_id, status, body, content_hash, inputs)"
-            " SELECT %s, client_id, id, %s, %s, %s, %s::jsonb FROM finished) "
-            "INSERT INTO portfolios_auditevent"
-            " (client_id, actor, action, object_id, request_id, detail)"
-            " SELECT client_id, 'worker', 'unit.finished', id::text, %s, %s::jsonb FROM finished",
-            [
-                unit.pk, token,
-                uuid7(), str(outcome.status), body, content_hash(body), canonical(outcome.inputs),
-                unit.run.request_id, canonical(detail),
-            ],
-        )  # fmt: skip
-        return bool(cursor.rowcount == 1)
+    finished = rows_planned(
+        f"WITH finished AS ({leases.finish_sql(Unit)} RETURNING id, client_id), "
+        "result AS (INSERT INTO analytics_result"
+        " (id, client_id, unit_id, status, body, content_hash, inputs)"
+        " SELECT %s::uuid, client_id, id, %s, %s, %s, %s::jsonb FROM finished), "
+        "audit AS (INSERT INTO portfolios_auditevent"
+        " (client_id, actor, action, object_id, request_id, detail)"
+        " SELECT client_id, 'worker', 'unit.finished', id::text, %s, %s::jsonb FROM finished) "
+        "SELECT id FROM finished",
+        [
+            unit.pk, token,
+            uuid7(), str(outcome.status), body, content_hash(body), canonical(outcome.inputs),
+            unit.run.request_id, canonical(detail),
+        ],
+    )  # fmt: skip
+    return bool(finished)
 
 
 def _was_stored(unit: Unit, token: int) -> bool:
@@ -177,26 +178,26 @@ def run_settle(run_id: uuid.UUID) -> None:
     Runs in the caller's transaction. Units are locked before their run everywhere, and the count
     is taken under the run's lock, so of two last units exactly one sees that it is the last.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_SETTLE, {"run": run_id, "channel": channel_of(run_id)})
-        cursor.nextset()
-        settled: tuple[uuid.UUID, int, str, str] | None = cursor.fetchone()
-    if settled is not None and settled[1] == 0:
-        client_id, _, status, _ = settled
-        run = public_id(Run.ID_PREFIX, run_id)
-        event_record(client_id, EventType.RUN_FINISHED, run, status)
+    settled = rows_planned(
+        _SETTLE,
+        [run_id, run_id, channel_of(run_id)],
+        before=("SELECT FROM analytics_run WHERE id = %s FOR UPDATE;", [run_id]),
+    )
+    for client_id, still_open, status, _ in settled:
+        if not still_open:
+            run = public_id(Run.ID_PREFIX, run_id)
+            event_record(client_id, EventType.RUN_FINISHED, run, status)
 
 
 #: Counts are taken by a statement of its own, which sees what was committed before the lock. A
 #: unit counts as answered if it has its numbers; one with a problem in their place does not.
 _SETTLE = """
-SELECT FROM analytics_run WHERE id = %(run)s FOR UPDATE;
 WITH units AS (
     SELECT count(*) FILTER (WHERE unit.state IN ('queued', 'running')) AS open,
            count(*) FILTER (WHERE result.status = 'ok') AS answered,
            count(*) AS total
     FROM analytics_unit unit LEFT JOIN analytics_result result ON result.unit_id = unit.id
-    WHERE unit.run_id = %(run)s
+    WHERE unit.run_id = %s
 ), settled AS (
     UPDATE analytics_run SET version = version + 1,
         status = CASE WHEN open > 0 THEN status
@@ -205,10 +206,10 @@ WITH units AS (
                       ELSE 'failed' END,
         finished_at = CASE WHEN open = 0 THEN statement_timestamp() END
     FROM units
-    WHERE id = %(run)s AND status NOT IN ('succeeded', 'partial', 'failed', 'canceled')
+    WHERE id = %s AND status NOT IN ('succeeded', 'partial', 'failed', 'canceled')
     RETURNING client_id, open, status
 )
-SELECT client_id, open, status, pg_notify(%(channel)s, '') FROM settled
+SELECT client_id, open, status, pg_notify(%s, '') FROM settled
 """
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 
 import numpy as np
-from django.db import connection
 
 from analytics.calculations.books import Book, Holding, expose, note_age
 from analytics.calculations.market import Market
@@ -17,6 +16,7 @@ from analytics.calculations.outputs import Json, Unanswerable, warning
 from analytics.engine.types import IntArray
 from analytics.models import Result
 from portfolios.models import Instrument
+from portfolios.plans import rows_planned
 
 #: So many of the missing sessions are named.
 _LISTED_SESSIONS = 50
@@ -37,27 +37,25 @@ def load_books(
     books: dict[uuid.UUID, Book] = {}
     by_set: dict[uuid.UUID, Book] = {}
     market.facts  # noqa: B018  # the name of their state is read before them
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT DISTINCT ON (s.portfolio_id) s.portfolio_id, p.base_currency, s.id, s.checksum,"
-            " s.as_of, p.benchmark_id, p.market_benchmark_id FROM portfolios_positionset s"
-            " JOIN portfolios_portfolio p ON p.id = s.portfolio_id"
-            " WHERE s.portfolio_id = ANY(%s) AND s.client_id = %s AND s.as_of <= %s"
-            " AND s.recorded_at <= %s AND (s.superseded_at IS NULL OR s.superseded_at > %s)"
-            " ORDER BY s.portfolio_id, s.as_of DESC, s.recorded_at DESC",
-            [
-                list(portfolio_ids),
-                market.client_id,
-                market.as_of,
-                market.known_at,
-                market.known_at,
-            ],
-        )
-        for row in cursor.fetchall():
-            book = Book(*row)
-            for setting, value in (pinned or {}).get("book", {}).items():
-                setattr(book, setting, value)
-            books[book.portfolio_id] = by_set[book.position_set_id] = book
+    for row in rows_planned(
+        "SELECT DISTINCT ON (s.portfolio_id) s.portfolio_id, p.base_currency, s.id, s.checksum,"
+        " s.as_of, p.benchmark_id, p.market_benchmark_id FROM portfolios_positionset s"
+        " JOIN portfolios_portfolio p ON p.id = s.portfolio_id"
+        " WHERE s.portfolio_id = ANY(%s) AND s.client_id = %s AND s.as_of <= %s"
+        " AND s.recorded_at <= %s AND (s.superseded_at IS NULL OR s.superseded_at > %s)"
+        " ORDER BY s.portfolio_id, s.as_of DESC, s.recorded_at DESC",
+        [
+            list(portfolio_ids),
+            market.client_id,
+            market.as_of,
+            market.known_at,
+            market.known_at,
+        ],
+    ):
+        book = Book(*row)
+        for setting, value in (pinned or {}).get("book", {}).items():
+            setattr(book, setting, value)
+        books[book.portfolio_id] = by_set[book.position_set_id] = book
     positions = market.positions_of(list(by_set))
     market.load_instruments({row[1] for row in positions}, named)
     market.load_quotes({row[1] for row in positions})

@@ -90,16 +90,15 @@ RUN = JsonRow(
 
 
 def run_get_with_units(
-    client: Client, run_id: str | uuid.UUID, *, after: str = ""
+    client: Client, run_id: str | uuid.UUID, *, before: str = ""
 ) -> tuple[Run, list[UnitState]]:
     """A run and how far its units are, in one look of its own; raises NotFound.
 
-    `after` is a statement to be sent in the same message, before the one that reads the run, so
+    `before` is a statement to be sent in the same message, ahead of the one that reads the run, so
     that the run is read after it has taken effect.
     """
     pk = run_id if isinstance(run_id, uuid.UUID) else parse_public_id(Run.ID_PREFIX, run_id)
-    statement = f"{after};{_RUN_WITH_UNITS}" if after else _RUN_WITH_UNITS
-    rows = client_query(client.pk, statement, [pk, client.pk]) if pk else []
+    rows = client_query(client.pk, _RUN_WITH_UNITS, [pk, client.pk], before=before) if pk else []
     if not rows:
         raise NotFound("There is no such run.")
     own = len(Run._meta.concrete_fields)

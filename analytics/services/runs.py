@@ -26,6 +26,7 @@ from analytics.selectors.runs import UnitState, run_get_with_units, run_open_cou
 from portfolios.correlation import correlation
 from portfolios.errors import Conflict, InvalidRequest, QuotaExceeded
 from portfolios.models import Client, Portfolio, Price
+from portfolios.plans import rows_planned
 from portfolios.selectors.calendars import require_session
 from portfolios.selectors.policies import policy_effective
 from portfolios.selectors.portfolios import portfolio_get_for_client
@@ -132,33 +133,34 @@ def _insert(run: Run, units: Sequence[Unit], *, actor: str, listen: bool) -> Non
     """Run, units and audit row in one statement: what an accepted request leaves. Wakes workers."""
     detail = {"kind": run.kind, "units": len(units), "attempt_number": run.attempt_number}
     names = correlation()
-    listening = f"LISTEN {_quoted_channel(run.pk)};SET LOCAL synchronous_commit TO off;"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "WITH run AS (INSERT INTO analytics_run"
-            " (id, client_id, kind, portfolio_id, as_of, known_at, params_hash, inputs_hash,"
-            " method_version, attempt_number, status, version, request_id, created_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)), "
-            "unit AS (INSERT INTO analytics_unit"
-            " (id, client_id, run_id, name, ordinal, params, state, attempt, token, not_before)"
-            " SELECT id, %s, %s, name, ordinal - 1, params::jsonb, 'queued', 0, 0, not_before"
-            " FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[])"
-            " WITH ORDINALITY AS given (id, name, params, not_before, ordinal)) "
-            "INSERT INTO portfolios_auditevent"
-            " (client_id, actor, action, object_id, request_id, client_request_id, traceparent,"
-            " detail) VALUES (%s, %s, 'run.requested', %s, %s, %s, %s, %s::jsonb);"
-            + (listening if listen else "")
-            + wake_sql(),
-            [
-                run.pk, run.client_id, run.kind, run.portfolio_id, run.as_of, run.known_at,
-                run.params_hash, run.inputs_hash, run.method_version, run.attempt_number,
-                run.status, run.version, run.request_id, run.created_at,
-                run.client_id, run.pk, [unit.pk for unit in units], [unit.name for unit in units],
-                [canonical(unit.params) for unit in units], [unit.not_before for unit in units],
-                run.client_id, actor, run.public_id, run.request_id,
-                names.client_request_id, names.traceparent, canonical(detail),
-            ],
-        )  # fmt: skip
+    ahead = f"{wake_sql()};"
+    if listen:
+        ahead += f"LISTEN {_quoted_channel(run.pk)};SET LOCAL synchronous_commit TO off;"
+    rows_planned(
+        "WITH run AS (INSERT INTO analytics_run"
+        " (id, client_id, kind, portfolio_id, as_of, known_at, params_hash, inputs_hash,"
+        " method_version, attempt_number, status, version, request_id, created_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)), "
+        "unit AS (INSERT INTO analytics_unit"
+        " (id, client_id, run_id, name, ordinal, params, state, attempt, token, not_before)"
+        " SELECT id, %s::uuid, %s::uuid, name, ordinal - 1, params::jsonb, 'queued', 0, 0,"
+        " not_before"
+        " FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[])"
+        " WITH ORDINALITY AS given (id, name, params, not_before, ordinal)) "
+        "INSERT INTO portfolios_auditevent"
+        " (client_id, actor, action, object_id, request_id, client_request_id, traceparent,"
+        " detail) VALUES (%s, %s, 'run.requested', %s, %s, %s, %s, %s::jsonb)",
+        [
+            run.pk, run.client_id, run.kind, run.portfolio_id, run.as_of, run.known_at,
+            run.params_hash, run.inputs_hash, run.method_version, run.attempt_number,
+            run.status, run.version, run.request_id, run.created_at,
+            run.client_id, run.pk, [unit.pk for unit in units], [unit.name for unit in units],
+            [canonical(unit.params) for unit in units], [unit.not_before for unit in units],
+            run.client_id, actor, run.public_id, run.request_id,
+            names.client_request_id, names.traceparent, canonical(detail),
+        ],
+        before=(ahead, ()),
+    )  # fmt: skip
 
 
 def run_cancel(*, client: Client, run: Run, actor: str = "", request_id: str = "") -> Run:
@@ -225,7 +227,7 @@ def run_wait_for_new(
     began, channel = time.monotonic(), _quoted_channel(run_id)
     with _place(seconds) as allowed:
         if _hear(min(allowed, _RECHECK_SECONDS)) and n_units == 1:
-            found = run_get_with_units(client, run_id, after=f"UNLISTEN {channel}")
+            found = run_get_with_units(client, run_id, before=f"UNLISTEN {channel}")
             if found[0].status in Run.TERMINAL:
                 return found
             _execute(f"LISTEN {channel}")
@@ -344,17 +346,14 @@ def _latest(key: Mapping[str, Any]) -> tuple[_Attempt | None, datetime]:
     turn = int(content_hash(canonical([str(portfolio), *map(str, named.values())]))[:15], 16)
     same = " AND ".join(f"{name} = %s" for name in named)
     same += " AND portfolio_id IS NULL" if portfolio is None else " AND portfolio_id = %s"
-    with connection.cursor() as cursor:
-        # Two statements, so that the second sees what was committed before the lock was had.
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(%s);"
-            "SELECT statement_timestamp(), latest.* FROM (VALUES (1)) AS now LEFT JOIN"
-            f" (SELECT id, attempt_number, status FROM analytics_run WHERE {same}"
-            " ORDER BY attempt_number DESC LIMIT 1) AS latest ON true",
-            [turn, *named.values(), *([] if portfolio is None else [portfolio])],
-        )
-        cursor.nextset()
-        now, *row = cursor.fetchone()
+    # Two statements, so that the second sees what was committed before the lock was had.
+    ((now, *row),) = rows_planned(
+        "SELECT statement_timestamp(), latest.* FROM (VALUES (1)) AS now LEFT JOIN"
+        f" (SELECT id, attempt_number, status FROM analytics_run WHERE {same}"
+        " ORDER BY attempt_number DESC LIMIT 1) AS latest ON true",
+        [*named.values(), *([] if portfolio is None else [portfolio])],
+        before=("SELECT pg_advisory_xact_lock(%s);", [turn]),
+    )
     return (_Attempt(*row) if row[0] else None), now
 
 

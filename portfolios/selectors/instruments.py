@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
 from django.db.models import F, Q, QuerySet
 
 from portfolios.errors import InvalidRequest, NotFound
 from portfolios.identifiers import parse_public_id
 from portfolios.models import Client, Instrument, InstrumentRevision
+from portfolios.plans import rows_planned
 from portfolios.selectors.positions import known_then
 from portfolios.selectors.rows import columns, instance
 from portfolios.selectors.sharing import OWN_FIRST, seen_by
@@ -52,10 +52,8 @@ def instrument_find(client: Client, names: Iterable[str]) -> dict[str, Instrumen
     if not wanted:
         return {}
     uids = {uid: name for name in wanted if (uid := parse_public_id(Instrument.ID_PREFIX, name))}
-    with connection.cursor() as cursor:
-        symbols = list(wanted - set(uids.values()))
-        cursor.execute(_FIND, [client.pk, client.is_sandbox, symbols, list(uids)])
-        rows = cursor.fetchall()
+    symbols = list(wanted - set(uids.values()))
+    rows = rows_planned(_FIND, [client.pk, client.is_sandbox, symbols, list(uids)])
     found: dict[str, Instrument] = {}
     for instrument in (instance(Instrument, row) for row in rows):
         if instrument.symbol in wanted:

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
 from django.db.models import F, Q, QuerySet
 
 from portfolios.errors import NotFound
 from portfolios.identifiers import parse_public_id
 from portfolios.models import Client, Instrument, Portfolio, PortfolioRevision
+from portfolios.plans import rows_planned
 from portfolios.selectors.positions import known_then
 from portfolios.selectors.rows import columns, instance
 
@@ -45,11 +45,8 @@ def portfolio_get_for_client(
     uid = parse_public_id(Portfolio.ID_PREFIX, portfolio_id)
     row = None
     if uid is not None:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                _PORTFOLIO + (" FOR UPDATE OF p" if for_update else ""), [uid, client.pk]
-            )
-            row = cursor.fetchone()
+        locked = " FOR UPDATE OF p" if for_update else ""
+        row = next(iter(rows_planned(_PORTFOLIO + locked, [uid, client.pk])), None)
     if row is None:
         raise NotFound("There is no such portfolio.")
     own, each = len(Portfolio._meta.concrete_fields), len(Instrument._meta.concrete_fields)

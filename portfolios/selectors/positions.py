@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
-from django.db import connection
 from django.db.models import Count, Max, Min, Q, QuerySet
 
 from portfolios.errors import NotFound
 from portfolios.identifiers import parse_public_id
 from portfolios.models import Portfolio, Position, PositionSet
+from portfolios.plans import rows_planned
 from portfolios.selectors.rows import columns, instance
 
 
@@ -41,16 +41,14 @@ def position_set_effective(
     condition, moments = "superseded_at IS NULL", [] if known_at is None else [known_at] * 2
     if known_at is not None:
         condition = "recorded_at <= %s AND (superseded_at IS NULL OR superseded_at > %s)"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {columns(PositionSet, 's')} FROM portfolios_positionset s"
-            " WHERE client_id = %s AND portfolio_id = %s"
-            f" AND as_of <= coalesce(%s, 'infinity'::date) AND {condition}"
-            " ORDER BY as_of DESC, recorded_at DESC, id DESC LIMIT 1",
-            [portfolio.client_id, portfolio.pk, as_of, *moments],
-        )
-        row = cursor.fetchone()
-    return instance(PositionSet, row) if row else None
+    rows = rows_planned(
+        f"SELECT {columns(PositionSet, 's')} FROM portfolios_positionset s"
+        " WHERE client_id = %s AND portfolio_id = %s"
+        f" AND as_of <= coalesce(%s, 'infinity'::date) AND {condition}"
+        " ORDER BY as_of DESC, recorded_at DESC, id DESC LIMIT 1",
+        [portfolio.client_id, portfolio.pk, as_of, *moments],
+    )
+    return instance(PositionSet, rows[0]) if rows else None
 
 
 def position_set_span(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection
 from django.db.models import Exists, OuterRef
@@ -16,6 +17,7 @@ from django.db.models.functions import Now
 
 from portfolios.identifiers import uuid7
 from portfolios.models import Delivery, Event, WebhookEndpoint
+from portfolios.plans import rows_planned
 from portfolios.waking import DELIVERIES, wake_workers
 from portfolios.webhooks.catalogue import CATALOGUE, EventType
 
@@ -28,16 +30,16 @@ PURGED_AT_ONCE = 1_000
 #: their ids: whoever has read one never finds an earlier one later. FOR KEY SHARE waits for a
 #: deletion of an endpoint that is under way, and then leaves the endpoint out.
 _INSERT = """
-WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(%(turn)s)), event AS (
+WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(%s)), event AS (
     INSERT INTO portfolios_event (uid, client_id, type, object_id, link, status)
-    SELECT %(uid)s, %(client)s, %(type)s, %(object)s, %(link)s, %(status)s FROM turn
-    RETURNING id
-)
-SELECT event.id, endpoint.id FROM event JOIN portfolios_webhookendpoint AS endpoint
-    ON endpoint.client_id = %(client)s AND endpoint.is_enabled
-    AND (%(only)s::uuid IS NULL OR endpoint.id = %(only)s)
-    AND (%(only)s::uuid IS NOT NULL OR endpoint.event_types = '{}'
-         OR %(type)s = ANY (endpoint.event_types))
+    SELECT %s::uuid, %s::uuid, %s, %s, %s, %s FROM turn
+    RETURNING id, client_id, type
+), said AS (SELECT event.*, %s::uuid AS only FROM event)
+SELECT said.id, endpoint.id FROM said JOIN portfolios_webhookendpoint AS endpoint
+    ON endpoint.client_id = said.client_id AND endpoint.is_enabled
+    AND (said.only IS NULL OR endpoint.id = said.only)
+    AND (said.only IS NOT NULL OR endpoint.event_types = '{}'
+         OR said.type = ANY (endpoint.event_types))
     FOR KEY SHARE OF endpoint
 """
 
@@ -59,26 +61,19 @@ def event_record(
     objects before the first: one who still waits for an object while holding back the others'
     events could wait for one of them in a circle.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _INSERT,
-            {
-                "turn": _turn_of(client_id),
-                "uid": uuid7(),
-                "client": client_id,
-                "type": str(kind),
-                "object": object_id,
-                "link": CATALOGUE[kind].link(object_id),
-                "status": status,
-                "only": only.pk if only else None,
-            },
-        )
-        wanted: list[tuple[int, uuid.UUID]] = cursor.fetchall()
+    wanted = rows_planned(
+        _INSERT,
+        [
+            _turn_of(client_id), uuid7(), client_id, str(kind), object_id,
+            CATALOGUE[kind].link(object_id), status, only.pk if only else None,
+        ],
+    )  # fmt: skip
     return deliveries_queue(client_id, wanted)
 
 
-def deliveries_queue(client_id: uuid.UUID, wanted: list[tuple[int, uuid.UUID]]) -> list[Delivery]:
-    """Queue events for endpoints; the deliverer hears of it when the transaction commits."""
+def deliveries_queue(client_id: uuid.UUID, wanted: list[tuple[Any, ...]]) -> list[Delivery]:
+    """Queue events for endpoints, by the ids of both; the deliverer hears of it when the
+    transaction commits."""
     if not wanted:
         return []
     queued = Delivery.objects.bulk_create(

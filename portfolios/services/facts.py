@@ -23,6 +23,8 @@ from typing import Any
 
 from django.db import connection, models, transaction
 
+from portfolios.plans import rows_planned
+
 #: Relative difference below which two floating-point levels are the same fact.
 _FLOAT_TOLERANCE = 1e-9
 _LOOK_EVERY_SECONDS = 0.02
@@ -135,9 +137,7 @@ def facts_settled(client_id: uuid.UUID) -> None:
 
 def _writers(client_id: uuid.UUID) -> set[str]:
     """Other transactions that have asked for a moment and are under way."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM fact_writers(%s)", [client_id])
-        return {row[0] for row in cursor.fetchall()}
+    return {row[0] for row in rows_planned("SELECT * FROM fact_writers(%s)", [client_id])}
 
 
 def _differs(column: str, db_type: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 from django.db import DatabaseError, connection
 
 from portfolios import plans
-from portfolios.plans import planned
+from portfolios.plans import planned, rows_planned
 from portfolios.tenancy import queries
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -69,3 +69,16 @@ def test_connection_keeps_so_many_plans(monkeypatch: pytest.MonkeyPatch) -> None
             assert _asked(statement)[1] == [[(2 * at,)]]
             assert len(_prepared()) <= 3
     assert _asked(*statements)[1] == [[(2 * at,)] for at in range(5)]
+
+
+def test_rows_are_those_of_the_planned_statement() -> None:
+    ahead = ("SELECT set_config('app.client_id', %s, false);", ["somebody"])
+    for _ in range(2):
+        rows = rows_planned(
+            "SELECT current_setting('app.client_id') || %s::text", ["!"], before=ahead
+        )
+        assert rows == [("somebody!",)]
+    assert rows_planned("UPDATE portfolios_client SET name = %s WHERE false", ["x"]) == []
+    assert len(_prepared()) == 2
+    with connection.cursor() as cursor:
+        cursor.execute("RESET app.client_id")
