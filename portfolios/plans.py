@@ -50,7 +50,8 @@ def rows_planned(
         cursor.execute(before[0] + statement, [*before[1], *given])
         while cursor.nextset():
             pass
-        return cursor.fetchall() if cursor.description else []
+        # Of what answers with columns; `description` makes an object of each.
+        return cursor.fetchall() if cursor.pgresult.nfields else []
 
 
 def _by_name(kept: Any, sql: str, parameters: Sequence[Any]) -> Statement:

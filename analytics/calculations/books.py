@@ -125,13 +125,15 @@ def no_positions(market: Market) -> Unanswerable:
 
 
 def note_age(book: Book, instrument: Instrument, session: date, age: int) -> None:
+    if age <= 0:
+        return
     row = {
         "id": instrument.public_id,
         "symbol": instrument.symbol,
         "last_session": session.isoformat(),
         "age_sessions": age,
     }
-    if age > 0 and row not in book.stale:
+    if row not in book.stale:
         book.stale.append(row)
 
 

@@ -80,6 +80,13 @@ class PriceBlock:
         here: BoolArray = ~np.isnan(self.levels) | ~np.isnan(self.closes)
         return here
 
+    @cached_property
+    def histories(self) -> list[int]:
+        """Of each column a number that it shares with those priced on the same sessions."""
+        numbers: dict[bytes, int] = {}
+        columns = np.packbits(self.present, axis=0).T
+        return [numbers.setdefault(column.tobytes(), len(numbers)) for column in columns]
+
     def column(self, instrument_id: int) -> int | None:
         """Where an instrument's prices are; None where it has none."""
         return self._columns.get(instrument_id)

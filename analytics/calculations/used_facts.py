@@ -113,17 +113,16 @@ class RecordingMarket(Market):
 
     def _price_spans(self) -> list[Json]:
         """Spans of sessions, each with the instruments whose prices of all of them were used."""
-        spans_of: dict[tuple[frozenset[int], bytes], list[list[str]]] = {}
+        spans_of: dict[tuple[frozenset[int], int], list[list[str]]] = {}
         alike: dict[tuple[tuple[str, str], ...], list[int]] = defaultdict(list)
         for pk in sorted(self._priced):
             column = self.block.column(pk)
             if column is None:
                 continue
-            there = self.block.present[:, column]
             # Most of a book is asked for the same rows and has prices on the same sessions.
-            key = (frozenset(map(id, self._priced[pk])), there.tobytes())
+            key = (frozenset(map(id, self._priced[pk])), self.block.histories[column])
             if key not in spans_of:
-                spans_of[key] = self._spans(self._priced[pk], there)
+                spans_of[key] = self._spans(self._priced[pk], self.block.present[:, column])
             alike[tuple((first, last) for first, last in spans_of[key])].append(pk)
         return [
             {"instruments": pks, "spans": [list(span) for span in spans]}

@@ -279,7 +279,9 @@ def test_resampled_tails_are_those_of_the_samples(bear: Pair) -> None:
     ):
         counts = np.stack([np.bincount(row, minlength=300) for row in rows]).astype(np.int16)
         for found, expected in zip(
-            resampled_tails(bear[0], counts, 15), tail_measures(bear[0][rows], 15), strict=True
+            resampled_tails(bear[0], np.ascontiguousarray(counts.T), 15),
+            tail_measures(bear[0][rows], 15),
+            strict=True,
         ):
             assert_allclose(found, expected, rtol=1e-12)
 

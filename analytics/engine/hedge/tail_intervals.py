@@ -166,8 +166,8 @@ def resampled_tails(returns: FloatArray, counts: NDArray[np.int16], n_tail: int)
     Parameters
     ----------
     returns : float64 array of shape (n_obs,)
-    counts : int16 array of shape (n_samples, n_obs)
-        How often each sample holds each day.
+    counts : int16 array of shape (n_obs, n_samples)
+        How often each day is in each sample.
     n_tail : int
 
     Returns
@@ -178,21 +178,21 @@ def resampled_tails(returns: FloatArray, counts: NDArray[np.int16], n_tail: int)
     from analytics.engine.hedge.tail_kernels import counted_tails
 
     order = np.argsort(returns)
-    measures = np.empty((3, counts.shape[0]))
+    measures = np.empty((3, counts.shape[1]))
     counted_tails(counts, order, returns[order], n_tail, measures)
     return measures
 
 
 @functools.lru_cache(maxsize=4)
 def _drawn_days(n_obs: int, n_samples: int, mean_block: float, seed: int) -> NDArray[np.int16]:
-    """How often each sample holds each day: the same for all returns of as many days."""
+    """How often each day is in each sample: the same for all returns of as many days."""
     generator = np.random.default_rng(seed)
     counts = np.zeros((n_samples, n_obs), dtype=np.int16)
     at_once = max(_DAYS_AT_ONCE // n_obs, 1)
     for first in range(0, n_samples, at_once):
         part = counts[first : first + at_once]
         count_stationary_days(part, mean_block=mean_block, generator=generator)
-    return counts
+    return np.ascontiguousarray(counts.T)
 
 
 def count_stationary_days(

@@ -42,26 +42,30 @@ def counted_tails(
 ) -> None:
     """Fill `out`, (3, n_samples), with value at risk, expected shortfall and semi-variance.
 
-    `order` lists the days from the worst on and `worst` their returns.
+    `counts` is (n_obs, n_samples). `order` lists the days from the worst on and `worst` their
+    returns.
     """
-    n_samples, n_obs = counts.shape
+    n_obs, n_samples = counts.shape
+    squares = np.zeros(n_samples)
+    # Day by day: the samples next to one another are summed at once.
+    for place in range(n_obs):
+        if worst[place] >= 0.0:
+            break
+        held_then, loss = counts[order[place]], worst[place]
+        for sample in range(n_samples):
+            squares[sample] += held_then[sample] * loss * loss
     for sample in range(n_samples):
         drawn = 0
         total = 0.0
         at = 0
         while True:
-            held = counts[sample, order[at]]
+            held = counts[order[at], sample]
             if drawn + held >= n_tail:
                 total += (n_tail - drawn) * worst[at]
                 break
             drawn += held
             total += held * worst[at]
             at += 1
-        squares = 0.0
-        for place in range(n_obs):
-            if worst[place] >= 0.0:
-                break
-            squares += counts[sample, order[place]] * worst[place] * worst[place]
         out[0, sample] = -worst[at]
         out[1, sample] = -total / n_tail
-        out[2, sample] = squares / n_obs
+        out[2, sample] = squares[sample] / n_obs
