@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from django.db import connection
@@ -100,6 +101,13 @@ class Market:
         self, instrument_ids: Sequence[int], rows: IntArray, currency: str | None
     ) -> None:
         """Called with what a panel shows, also where the panel itself was kept from earlier."""
+
+    def noted(self) -> Any:
+        """A copy of all that was noted of what was looked at; None where nothing ever is."""
+        return None
+
+    def recall(self, noted: Any) -> None:
+        """Take what `noted` gave for what was looked at."""
 
     def reads(self) -> None:
         """Called before every query."""

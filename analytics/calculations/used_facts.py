@@ -9,7 +9,9 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from copy import copy
 from datetime import date, datetime
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +32,24 @@ class RecordingMarket(Market):
         self._terms_used: set[tuple[int, date]] = set()
         self._splits_after: dict[int, date] = {}
         self._rows_of_days: dict[date, IntArray] = {}
+
+    def noted(self) -> Any:
+        return (
+            {pk: [*rows] for pk, rows in self._priced.items()},
+            {pair: [*rows] for pair, rows in self._converted.items()},
+            [*self._rate_days],
+            {*self._terms_used},
+            {**self._splits_after},
+            {**self._rows_of_days},
+        )
+
+    def recall(self, noted: Any) -> None:
+        priced, converted, self._rate_days, self._terms_used, splits_after, rows_of_days = (
+            copy(part) for part in noted
+        )
+        self._priced = defaultdict(list, {pk: [*rows] for pk, rows in priced.items()})
+        self._converted = defaultdict(list, {pair: [*rows] for pair, rows in converted.items()})
+        self._splits_after, self._rows_of_days = splits_after, rows_of_days
 
     def looked_at(
         self, instrument_ids: Sequence[int], rows: IntArray, currency: str | None

@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 
 from analytics.calculations.books import Book, Holding, expose, note_age
+from analytics.calculations.facts import PositionRow
+from analytics.calculations.kept_panels import Kept
 from analytics.calculations.market import Market
 from analytics.calculations.option_valuation import value_option
 from analytics.calculations.outputs import Json, Unanswerable, warning
@@ -59,14 +63,62 @@ def load_books(
     positions = market.positions_of(list(by_set))
     market.load_instruments({row[1] for row in positions}, named)
     market.load_quotes({row[1] for row in positions})
-    for set_id, instrument_id, quantity, tags in positions:
-        book = by_set[set_id]
+    if len(books) == 1 and market.noted() is not None and not market.options:
+        return {pk: _valued_once(market, book, positions) for pk, book in books.items()}
+    of_set: dict[uuid.UUID, list[PositionRow]] = {pk: [] for pk in by_set}
+    for row in positions:
+        of_set[row[0]].append(row)
+    for pk, book in by_set.items():
+        _value(market, book, of_set[pk])
+    return books
+
+
+@dataclass(frozen=True)
+class _Valued:
+    """A book as it was valued, and what its valuation looked at."""
+
+    book: Book
+    noted: Any
+
+    @property
+    def size(self) -> int:
+        """Positions; a refusal gathers the frames that it is raised in, and is not kept."""
+        return _KEPT_POSITIONS if self.book.refusal else len(self.book.holdings)
+
+
+_KEPT_POSITIONS = 20_000
+_valued: Kept[_Valued] = Kept(lambda valued: valued.size, room=_KEPT_POSITIONS)
+
+
+def _valued_once(market: Market, book: Book, positions: Sequence[PositionRow]) -> Book:
+    """The book with its positions, valued or as it was valued before: the kinds of analysis ask
+    for the same one. Not of options, whose quotes are read by the moment."""
+    key = (
+        market.client_id,
+        market.block.version,
+        market.as_of,
+        book.position_set_id,
+        book.currency,
+    )
+
+    def made() -> _Valued:
+        _value(market, book, positions)
+        return _Valued(book, market.noted())
+
+    kept = _valued.get(key if market.block.is_current else None, made)
+    market.recall(kept.noted)
+    return replace(
+        book, holdings=[*kept.book.holdings], warnings=[*kept.book.warnings],
+        stale=[*kept.book.stale], refusal=kept.book.refusal,
+    )  # fmt: skip
+
+
+def _value(market: Market, book: Book, positions: Sequence[PositionRow]) -> None:
+    for _, instrument_id, quantity, tags in positions:
         holding = Holding(market.instrument(instrument_id), quantity, list(tags))
         book.holdings.append(holding)
         value_holding(market, book, holding, since=book.position_date)
-    for book in books.values():
-        _note_currencies(market, book)
-    return books
+    _note_currencies(market, book)
 
 
 def hypothetical(market: Market, book: Book, instrument: Instrument, quantity: float) -> Holding:

@@ -13,13 +13,16 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from analytics.calculations import semiconductor_beta
+from analytics.calculations import semiconductor_beta, valuation
+from analytics.calculations.books import Book, Holding
 from analytics.calculations.kept_facts import kept_states
 from analytics.calculations.kept_panels import Kept, kept_levels, kept_panels
 from analytics.calculations.market import Market
 from analytics.calculations.measures import Submission
 from analytics.calculations.registry import MEASURES
 from analytics.calculations.runner import compute_unit
+from analytics.calculations.used_facts import RecordingMarket
+from analytics.calculations.valuation import load_books
 from analytics.models import Run, Unit
 from portfolios.models import Client, Instrument, LeverageTerms, Portfolio
 from portfolios.services.data_version import data_version_bump
@@ -56,7 +59,7 @@ def unit(client: Client, portfolio: Portfolio, kind: str) -> Unit:
 
 def forget() -> None:
     kept_states.clear()
-    for kept in (semiconductor_beta._kept, kept_levels, kept_panels):
+    for kept in (semiconductor_beta._kept, valuation._valued, kept_levels, kept_panels):
         kept.clear()
 
 
@@ -67,15 +70,60 @@ def test_kept_facts_give_the_same_bytes_in_four_queries(
     client = market_facts.make_client()
     asked = unit(client, market_facts.make_portfolio(client, instruments, HELD), kind)
     forget()
-    first = compute_unit(asked).body
+    first = compute_unit(asked)
     with CaptureQueriesContext(connection) as captured:
-        second = compute_unit(asked).body
-    assert '"status":"ok"' in first
-    assert second == first
+        second = compute_unit(asked)
+    assert first.status == "ok"
+    assert (second.body, second.inputs) == (first.body, first.inputs)
     own = [row["sql"] for row in captured if "set_config" not in row["sql"]]
     assert len([sql for sql in own if sql.startswith(("SELECT", "EXECUTE"))]) == 3
     forget()
-    assert compute_unit(asked).body == first
+    assert compute_unit(asked).body == first.body
+
+
+def test_book_is_valued_once_and_nobody_writes_to_what_is_kept(
+    instruments: dict[str, Instrument], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = market_facts.make_client()
+    portfolio = market_facts.make_portfolio(client, instruments, HELD)
+    forget()
+    valued: list[str] = []
+    real = valuation.value_holding
+
+    def value(market: Market, book: Book, holding: Holding, *, since: date) -> None:
+        valued.append(holding.instrument.symbol)
+        real(market, book, holding, since=since)
+
+    monkeypatch.setattr(valuation, "value_holding", value)
+    books = []
+    for as_of in (LAST, LAST, LAST - timedelta(days=1)):
+        with client_scope(client.pk) as now:
+            market = RecordingMarket(client.pk, as_of, now)
+            (book,) = load_books(market, [portfolio.pk]).values()
+            books.append(book)
+        used = market.used()
+        assert used["prices"]
+        book.warnings.append({"code": "of this request alone"})
+        book.holdings.pop()
+    assert len(books[1].warnings) == len(books[0].warnings) == 1
+    assert books[1].holdings == books[0].holdings
+    assert sorted(valued) == sorted([*HELD, *HELD])
+
+
+def test_refused_book_is_valued_again(instruments: dict[str, Instrument]) -> None:
+    client = market_facts.make_client()
+    with operator_scope():
+        Instrument.objects.create(symbol="UNPRICED", kind="equity", currency="USD")
+        data_version_bump(None)
+        found = {**instruments, "UNPRICED": Instrument.objects.get(symbol="UNPRICED")}
+    portfolio = market_facts.make_portfolio(client, found, {**HELD, "UNPRICED": "1"})
+    forget()
+    for _ in range(2):
+        with client_scope(client.pk) as now:
+            market = RecordingMarket(client.pk, LAST, now)
+            (book,) = load_books(market, [portfolio.pk]).values()
+        assert book.refusal is not None
+    assert not valuation._valued._made
 
 
 def test_change_of_the_facts_is_seen(instruments: dict[str, Instrument]) -> None:
