@@ -31,7 +31,7 @@ from analytics.calculations.facts import (
 )
 from analytics.calculations.kept_facts import KEPT_POSITION_SETS, KeptFacts, facts_kept_of
 from analytics.calculations.kept_panels import kept_levels, kept_panels
-from analytics.calculations.price_store import PriceBlock, price_block
+from analytics.calculations.price_store import PriceBlock, changes_of, price_block
 from analytics.engine.errors import EngineError
 from analytics.engine.options import ParitySpot
 from analytics.engine.panel import ReturnPanel, return_panel
@@ -44,8 +44,10 @@ from portfolios.models import (
     OptionTerms,
     RateObservation,
 )
+from portfolios.plans import planned
 from portfolios.selectors.calendars import sessions_between
 from portfolios.selectors.sharing import seen_by
+from portfolios.tenancy import queries
 
 _SHORT_RATES = ("DTB3", "IRX_13W")
 QUOTE_MAX_AGE = timedelta(days=7)
@@ -118,6 +120,15 @@ class Market:
     def block(self) -> PriceBlock:
         self.reads()
         return price_block(self.client_id, self.known_at)
+
+    def first_read(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """The rows of a statement, in one trip with the name of the facts' state, which is read
+        before them."""
+        self.reads()
+        with planned([changes_of(self.client_id), (statement, parameters)]) as by_plan:
+            changes, rows = queries(by_plan)
+        self.block = price_block(self.client_id, self.known_at, changes)
+        return rows
 
     @cached_property
     def facts(self) -> KeptFacts:

@@ -13,7 +13,7 @@ import tempfile
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -28,7 +28,7 @@ from django.db.models import F, Q
 from analytics.engine.types import BoolArray, DateArray, FloatArray, IntArray
 from portfolios.identifiers import is_sandbox
 from portfolios.models import CorporateAction
-from portfolios.plans import rows_planned
+from portfolios.plans import Statement, rows_planned
 from portfolios.selectors.positions import known_then
 
 #: Bytes of one row of COPY BINARY: a count, then each value behind its length.
@@ -103,19 +103,22 @@ class PriceBlock:
 _open: OrderedDict[str, PriceBlock] = OrderedDict()
 
 
-def price_block(client_id: uuid.UUID, known_at: datetime) -> PriceBlock:
+def price_block(
+    client_id: uuid.UUID, known_at: datetime, changes: Sequence[tuple[Any, ...]] | None = None
+) -> PriceBlock:
     """The prices a client knew at a time: shared ones, overlaid by its own.
 
-    Runs inside the client's scope. Where nothing has changed since `known_at` this is the current
-    block, kept in files; a look further back reads the rows as they stood then.
+    Runs inside the client's scope. `changes` are the rows of `changes_of`, where they have been
+    read. Where nothing has changed since `known_at` this is the current block, kept in files; a
+    look further back reads the rows as they stood then.
     """
-    versions = _versions(client_id)
+    versions = _versions(client_id, changes)
     shared, own = versions.get(None), versions.get(client_id)
     version = f"v{_FORMAT}-{_stamp(shared)}"
     if own:
         version = f"{version}-{client_id.hex}-{_stamp(own)}"
-    changes = [row[1] for row in (shared, own) if row]
-    if changes and max(changes) > known_at:
+    last = max((row[1] for row in (shared, own) if row), default=known_at)
+    if last > known_at:
         then = f"{version}@{known_at.isoformat()}"
         return _read(then, client_id if own else None, known_at)
     block = _open.get(version)
@@ -143,13 +146,22 @@ def data_version(client_id: uuid.UUID) -> str:
     return ".".join(str(versions.get(owner, (0,))[0]) for owner in (None, client_id))
 
 
-def _versions(client_id: uuid.UUID) -> dict[uuid.UUID | None, tuple[int, datetime]]:
+def changes_of(client_id: uuid.UUID) -> Statement:
+    """What tells of the latest change of the shared facts, and of the client's own."""
+    return _CHANGES, [client_id, is_sandbox(client_id)]
+
+
+_CHANGES = (
+    "SELECT client_id, version, changed_at FROM portfolios_dataversion"
+    " WHERE client_id = %s OR (client_id IS NULL AND NOT %s)"
+)
+
+
+def _versions(
+    client_id: uuid.UUID, changes: Sequence[tuple[Any, ...]] | None = None
+) -> dict[uuid.UUID | None, tuple[int, datetime]]:
     """Number and time of the latest change: of the shared facts, and of the client's own."""
-    rows = rows_planned(
-        "SELECT client_id, version, changed_at FROM portfolios_dataversion"
-        " WHERE client_id = %s OR (client_id IS NULL AND NOT %s)",
-        [client_id, is_sandbox(client_id)],
-    )
+    rows = rows_planned(*changes_of(client_id)) if changes is None else changes
     return {row[0]: (row[1], row[2]) for row in rows}
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 
 from analytics.calculations.books import portfolio_input_facts
 from analytics.calculations.build import BUILD
@@ -20,11 +22,11 @@ from analytics.calculations.valuation import load_books
 from analytics.models import Run, Unit
 from portfolios import leases
 from portfolios.identifiers import public_id, uuid7
-from portfolios.plans import rows_planned
+from portfolios.plans import Statement, planned
 from portfolios.selectors.rows import columns, instance
 from portfolios.services.events import event_record
 from portfolios.services.facts import facts_settled
-from portfolios.tenancy import client_scope, operator_query, operator_scope
+from portfolios.tenancy import client_scope, operator_query, operator_scope, queries
 from portfolios.webhooks.catalogue import EventType
 
 #: Before the next attempt at a unit whose computation broke.
@@ -131,9 +133,11 @@ def unit_finish(unit: Unit, token: int, outcome: Outcome) -> bool:
     """Store a result in one transaction; False where the lease was lost and it is discarded."""
     try:
         with client_scope(unit.client_id):
-            if not _finish(unit, token, outcome):
+            finished, *_, settled = _sent([_finish(unit, token, outcome), *_settle(unit.run_id)])
+            if not finished:
+                transaction.set_rollback(True)
                 return False
-            run_settle(unit.run_id)
+            _tell_of_end(unit.run_id, settled)
     except DatabaseError:
         if _was_stored(unit, token):
             return True
@@ -141,26 +145,34 @@ def unit_finish(unit: Unit, token: int, outcome: Outcome) -> bool:
     return True
 
 
-def _finish(unit: Unit, token: int, outcome: Outcome) -> bool:
-    """Mark the unit done and write its result and audit row, in one statement, if it is ours."""
+def _sent(statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
+    """The rows of statements sent together; the connection keeps their plans."""
+    with planned(statements) as by_plan:
+        return queries(by_plan)
+
+
+def _finish(unit: Unit, token: int, outcome: Outcome) -> Statement:
+    """What marks the unit done and writes its result and audit row, if it is ours: then a row."""
     body = outcome.body
     detail = {"run": unit.run.public_id, "status": outcome.status}
-    finished = rows_planned(
-        f"WITH finished AS ({leases.finish_sql(Unit)} RETURNING id, client_id), "
-        "result AS (INSERT INTO analytics_result"
-        " (id, client_id, unit_id, status, body, content_hash, inputs)"
-        " SELECT %s::uuid, client_id, id, %s, %s, %s, %s::jsonb FROM finished), "
-        "audit AS (INSERT INTO portfolios_auditevent"
-        " (client_id, actor, action, object_id, request_id, detail)"
-        " SELECT client_id, 'worker', 'unit.finished', id::text, %s, %s::jsonb FROM finished) "
-        "SELECT id FROM finished",
-        [
-            unit.pk, token,
-            uuid7(), str(outcome.status), body, content_hash(body), canonical(outcome.inputs),
-            unit.run.request_id, canonical(detail),
-        ],
-    )  # fmt: skip
-    return bool(finished)
+    given = [
+        unit.pk, token,
+        uuid7(), str(outcome.status), body, content_hash(body), canonical(outcome.inputs),
+        unit.run.request_id, canonical(detail),
+    ]  # fmt: skip
+    return _FINISH, given
+
+
+_FINISH = (
+    f"WITH finished AS ({leases.finish_sql(Unit)} RETURNING id, client_id), "
+    "result AS (INSERT INTO analytics_result"
+    " (id, client_id, unit_id, status, body, content_hash, inputs)"
+    " SELECT %s::uuid, client_id, id, %s, %s, %s, %s::jsonb FROM finished), "
+    "audit AS (INSERT INTO portfolios_auditevent"
+    " (client_id, actor, action, object_id, request_id, detail)"
+    " SELECT client_id, 'worker', 'unit.finished', id::text, %s, %s::jsonb FROM finished) "
+    "SELECT id FROM finished"
+)
 
 
 def _was_stored(unit: Unit, token: int) -> bool:
@@ -178,17 +190,21 @@ def run_settle(run_id: uuid.UUID) -> None:
     Runs in the caller's transaction. Units are locked before their run everywhere, and the count
     is taken under the run's lock, so of two last units exactly one sees that it is the last.
     """
-    settled = rows_planned(
-        _SETTLE,
-        [run_id, run_id, channel_of(run_id)],
-        before=("SELECT FROM analytics_run WHERE id = %s FOR UPDATE;", [run_id]),
-    )
+    _tell_of_end(run_id, _sent(_settle(run_id))[-1])
+
+
+def _settle(run_id: uuid.UUID) -> list[Statement]:
+    return [(_LOCK, [run_id]), (_SETTLE, [run_id, run_id, channel_of(run_id)])]
+
+
+def _tell_of_end(run_id: uuid.UUID, settled: Sequence[tuple[Any, ...]]) -> None:
     for client_id, still_open, status, _ in settled:
         if not still_open:
             run = public_id(Run.ID_PREFIX, run_id)
             event_record(client_id, EventType.RUN_FINISHED, run, status)
 
 
+_LOCK = "SELECT id FROM analytics_run WHERE id = %s FOR UPDATE"
 #: Counts are taken by a statement of its own, which sees what was committed before the lock. A
 #: unit counts as answered if it has its numbers; one with a problem in their place does not.
 _SETTLE = """

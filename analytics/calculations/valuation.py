@@ -20,7 +20,6 @@ from analytics.calculations.outputs import Json, Unanswerable, warning
 from analytics.engine.types import IntArray
 from analytics.models import Result
 from portfolios.models import Instrument
-from portfolios.plans import rows_planned
 
 #: So many of the missing sessions are named.
 _LISTED_SESSIONS = 50
@@ -40,8 +39,7 @@ def load_books(
     """
     books: dict[uuid.UUID, Book] = {}
     by_set: dict[uuid.UUID, Book] = {}
-    market.facts  # noqa: B018  # the name of their state is read before them
-    for row in rows_planned(
+    for row in market.first_read(
         "SELECT DISTINCT ON (s.portfolio_id) s.portfolio_id, p.base_currency, s.id, s.checksum,"
         " s.as_of, p.benchmark_id, p.market_benchmark_id FROM portfolios_positionset s"
         " JOIN portfolios_portfolio p ON p.id = s.portfolio_id"
