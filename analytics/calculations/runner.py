@@ -131,9 +131,10 @@ _RECENT = (
 
 def unit_finish(unit: Unit, token: int, outcome: Outcome) -> bool:
     """Store a result in one transaction; False where the lease was lost and it is discarded."""
+    statements = [_finish(unit, token, outcome), *_settle(unit.run_id)]
     try:
         with client_scope(unit.client_id):
-            finished, *_, settled = _sent([_finish(unit, token, outcome), *_settle(unit.run_id)])
+            finished, *_, settled = _sent(statements)
             if not finished:
                 transaction.set_rollback(True)
                 return False
