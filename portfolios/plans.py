@@ -48,10 +48,12 @@ def rows_planned(
     """The rows of a statement, none where it has none; `before` is sent ahead of it, as it is."""
     with planned([(sql, parameters)]) as [(statement, given)], connection.cursor() as cursor:
         cursor.execute(before[0] + statement, [*before[1], *given])
-        while cursor.nextset():
+        # All of it is here by now; Django's cursor looks for errors of the database at each step.
+        received = cursor.cursor
+        while received.nextset():
             pass
         # Of what answers with columns; `description` makes an object of each.
-        return cursor.fetchall() if cursor.pgresult.nfields else []
+        return received.fetchall() if received.pgresult.nfields else []
 
 
 def _by_name(kept: Any, sql: str, parameters: Sequence[Any]) -> Statement:

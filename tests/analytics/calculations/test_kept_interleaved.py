@@ -14,7 +14,13 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from analytics.calculations import kept_facts, kept_panels, price_store, semiconductor_beta
+from analytics.calculations import (
+    kept_facts,
+    kept_panels,
+    price_store,
+    semiconductor_beta,
+    valuation,
+)
 from analytics.calculations.measures import Submission
 from analytics.calculations.registry import MEASURES
 from analytics.calculations.runner import compute_unit
@@ -120,6 +126,7 @@ def new_process(settings: Settings, folder: Path) -> Iterator[None]:
         kept_panels.kept_levels,
         kept_panels.kept_panels,
         semiconductor_beta._kept,
+        valuation._valued,
     )
     mappings: tuple[Any, ...] = (kept_facts.kept_states, price_store._open)
     mappings += tuple(store._made for store in stores)
