@@ -23,7 +23,7 @@ from django.db.models.functions import Now
 from portfolios.models.leased import LeasedJob
 from portfolios.tenancy import operator_scope
 
-LEASE = timedelta(seconds=settings.RISK_LEASE_SECONDS)
+LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 #: A job at work this long hangs: its lease is let go, so that another worker may try.
 LONGEST_JOB = timedelta(minutes=10)
 
