@@ -10,16 +10,16 @@ from rest_framework.response import Response
 from portfolios.api.base import ApiView
 from portfolios.api.listing import Filter, Listing, instant, list_response, page_of
 from portfolios.selectors.audit import audit_list_for_client
-from portfolios.selectors.json_rows import JsonRow, document, moment, plain
+from portfolios.selectors.json_rows import JsonRow, document, moment, plain, unless_empty
 
 _EVENT = JsonRow(
     created_at=moment("created_at"),
     actor=plain("actor"),
     action=plain("action"),
     object=plain("object_id"),
-    request_id=plain("request_id"),
-    client_request_id=plain("client_request_id"),
-    traceparent=plain("traceparent"),
+    request_id=unless_empty("request_id"),
+    client_request_id=unless_empty("client_request_id"),
+    traceparent=unless_empty("traceparent"),
     detail=document("detail"),
 )
 
@@ -29,9 +29,13 @@ class AuditEventSerializer(serializers.Serializer):  # type: ignore[type-arg]  #
     actor = serializers.CharField(help_text="A key, an OAuth client, an operator or a worker.")
     action = serializers.CharField()
     object = serializers.CharField(help_text="The id of what was acted on.")
-    request_id = serializers.CharField(help_text="The Request-Id of the answer; empty: none.")
-    client_request_id = serializers.CharField(help_text="The Client-Request-Id sent; or empty.")
-    traceparent = serializers.CharField(help_text="As sent; or empty.")
+    request_id = serializers.CharField(
+        allow_null=True, help_text="The Request-Id of the answer; null where no request did it."
+    )
+    client_request_id = serializers.CharField(
+        allow_null=True, help_text="The Client-Request-Id, where one was sent."
+    )
+    traceparent = serializers.CharField(allow_null=True, help_text="As sent, where one was.")
     detail = serializers.DictField()
 
 

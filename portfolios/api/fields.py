@@ -128,6 +128,20 @@ class RealField(serializers.FloatField):
         return super().to_internal_value(float(data))
 
 
+class IdentifierField(serializers.RegexField):
+    """An identifier that an object may have or not: null, or an empty text, says that it has none.
+
+    Tables keep an empty text for none, answers say null.
+    """
+
+    def __init__(self, pattern: str, **kwargs: Any) -> None:
+        super().__init__(pattern, allow_null=True, allow_blank=True, **kwargs)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        found = super().run_validation(data)
+        return "" if found is None else found
+
+
 class WholeNumberField(serializers.IntegerField):
     """A JSON integer; text and fractions are not taken for one."""
 

@@ -36,7 +36,15 @@ from portfolios.feeds import Kind, columns_of
 from portfolios.identifiers import parse_public_id
 from portfolios.models import Client, Import, ImportProblem
 from portfolios.selectors.calendars import require_session
-from portfolios.selectors.json_rows import JsonRow, document, moment, nested, plain, public_id
+from portfolios.selectors.json_rows import (
+    JsonRow,
+    document,
+    moment,
+    nested,
+    plain,
+    public_id,
+    unless_empty,
+)
 from portfolios.selectors.portfolios import portfolio_get_for_client
 from portfolios.services.audit import audit_record
 from portfolios.services.imports import import_accept
@@ -68,7 +76,12 @@ _IMPORT = JsonRow(
     finished_at=moment("finished_at"),
 )
 _PROBLEM = JsonRow(
-    **{n: plain(n) for n in ("row", "column", "code", "value", "message", "suggestion")}
+    row=plain("row"),
+    column=unless_empty("column"),
+    code=plain("code"),
+    value=unless_empty("value"),
+    message=plain("message"),
+    suggestion=unless_empty("suggestion"),
 )
 PARQUET = "application/vnd.apache.parquet"
 _TOO_LARGE = "An upload holds at most 20 MB."

@@ -52,7 +52,14 @@ from portfolios.selectors.instruments import (
     instrument_rows_known,
     instrument_suggestions,
 )
-from portfolios.selectors.json_rows import JsonRow, is_missing, plain, public_id, reference
+from portfolios.selectors.json_rows import (
+    JsonRow,
+    is_missing,
+    plain,
+    public_id,
+    reference,
+    unless_empty,
+)
 from portfolios.selectors.market import leverage_terms_of
 from portfolios.services.instruments import instrument_create, instrument_update, leverage_terms_add
 
@@ -63,8 +70,8 @@ INSTRUMENT = JsonRow(
     kind=plain("kind"),
     currency=plain("currency"),
     calendar=plain("calendar"),
-    isin=plain("isin"),
-    figi=plain("figi"),
+    isin=unless_empty("isin"),
+    figi=unless_empty("figi"),
     shared=is_missing("client_id"),
     synthetic=plain("is_synthetic"),
 )

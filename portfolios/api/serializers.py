@@ -12,6 +12,7 @@ from rest_framework import serializers
 from portfolios.api.fields import (
     CurrencyField,
     ExactDecimalField,
+    IdentifierField,
     NameField,
     PlainDateField,
     PortfolioRefField,
@@ -218,10 +219,8 @@ class InstrumentCreateRequestSerializer(StrictSerializer):
         default="XNYS",
         help_text="Market identifier code of its listing: whose sessions and closing hour it has.",
     )
-    isin = serializers.RegexField(
-        r"^[A-Z]{2}[A-Z0-9]{9}[0-9]\Z", required=False, default="", allow_blank=True
-    )
-    figi = serializers.RegexField(r"^[A-Z0-9]{12}\Z", required=False, default="", allow_blank=True)
+    isin = IdentifierField(r"^[A-Z]{2}[A-Z0-9]{9}[0-9]\Z", required=False, default="")
+    figi = IdentifierField(r"^[A-Z0-9]{12}\Z", required=False, default="")
     option_terms = OptionTermsRequestSerializer(required=False, allow_null=True, default=None)
     leverage_terms = many(
         LeverageTermsRequestSerializer, required=False, default=list, max_length=100
@@ -230,8 +229,8 @@ class InstrumentCreateRequestSerializer(StrictSerializer):
 
 class InstrumentUpdateRequestSerializer(StrictSerializer):
     name = TextField(max_length=200, required=False, allow_blank=True)
-    isin = serializers.RegexField(r"^[A-Z]{2}[A-Z0-9]{9}[0-9]\Z", required=False, allow_blank=True)
-    figi = serializers.RegexField(r"^[A-Z0-9]{12}\Z", required=False, allow_blank=True)
+    isin = IdentifierField(r"^[A-Z]{2}[A-Z0-9]{9}[0-9]\Z", required=False)
+    figi = IdentifierField(r"^[A-Z0-9]{12}\Z", required=False)
     proxy = NameField(
         required=False, allow_null=True, help_text="Whose returns stand in where there are none."
     )
@@ -244,8 +243,8 @@ class InstrumentSerializer(serializers.Serializer):  # type: ignore[type-arg]  #
     kind = serializers.ChoiceField(choices=Instrument.Kind.choices)
     currency = serializers.CharField()
     calendar = serializers.CharField()
-    isin = serializers.CharField()
-    figi = serializers.CharField()
+    isin = serializers.CharField(allow_null=True)
+    figi = serializers.CharField(allow_null=True)
     shared = serializers.BooleanField(help_text="False: seen by your client alone.")
     synthetic = serializers.BooleanField()
 
@@ -413,9 +412,9 @@ class ImportSerializer(serializers.Serializer):  # type: ignore[type-arg]  # des
 
 
 class ImportProblemSerializer(serializers.Serializer):  # type: ignore[type-arg]  # describes an answer
-    row = serializers.IntegerField()
-    column = serializers.CharField()
+    row = serializers.IntegerField(help_text="0: the file.")
+    column = serializers.CharField(allow_null=True, help_text="Null: of the whole row.")
     code = serializers.CharField()
-    value = serializers.CharField()
+    value = serializers.CharField(allow_null=True, help_text="What the cell held.")
     message = serializers.CharField()
-    suggestion = serializers.CharField()
+    suggestion = serializers.CharField(allow_null=True)

@@ -31,8 +31,8 @@ def test_a_change_is_found_by_the_id_of_its_request(caller: Caller) -> None:
         "action": "portfolio.create",
         "object": made.body["id"],
         "request_id": made.headers["Request-Id"],
-        "client_request_id": "",
-        "traceparent": "",
+        "client_request_id": None,
+        "traceparent": None,
     }
 
 

@@ -52,6 +52,7 @@ def test_refused_rows_are_listed_with_reasons(caller: Caller, market: Market) ->
     problems = caller.get(f"{path}/errors").body["data"]
     assert problems
     assert {"row", "column", "code", "value", "message", "suggestion"} == problems[0].keys()
+    assert (problems[0]["column"], problems[0]["suggestion"]) == ("close", None)
 
 
 def test_same_file_is_the_same_import(caller: Caller, market: Market) -> None:

@@ -192,6 +192,20 @@ def test_own_instrument_is_changed_and_a_shared_one_is_not(
         assert event.detail == {"name": ["Old", "New"], "proxy": [None, "SOXX"]}
 
 
+def test_identifier_that_is_not_there_is_null_in_and_out(
+    caller: Caller, market: dict[str, Instrument]
+) -> None:
+    path = "/v1/instruments/MYCHIP"
+    made = caller.post("/v1/instruments", {"symbol": "MYCHIP", "kind": "equity", "figi": None})
+    assert (made.status, made.body["isin"], made.body["figi"]) == (201, None, None)
+    named = caller.patch(path, {"isin": "US0378331005"}, If_Match="*").body
+    assert named["isin"] == "US0378331005"
+    (listed,) = caller.get("/v1/instruments?isin=US0378331005").body["data"]
+    assert (listed["id"], listed["figi"]) == (made.body["id"], None)
+    for none in (None, ""):
+        assert caller.patch(path, {"isin": none}, If_Match="*").body["isin"] is None
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
