@@ -32,6 +32,13 @@ _STEADY_SECONDS = 60.0
 #: Of what holds files and many threads: few heaps, and none that Arrow keeps to itself, so that
 #: what a large file took serves the next request, or goes back to the system.
 MEMORY = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}
+#: The web server takes bodies of megabytes and computes nothing: what is as large has pages of its
+#: own, which go when it does. Arrays of a worker would be slower for it.
+WEB_MEMORY = {
+    **MEMORY,
+    "MALLOC_MMAP_THRESHOLD_": "1048576",
+    "MALLOC_TRIM_THRESHOLD_": "1048576",
+}
 
 Say = Callable[[str], None]
 
@@ -95,7 +102,7 @@ class Supervisor:
         # Sixteen may wait for runs, sixteen send slowly, and others are still answered.
         web += ["--port", str(port), "--workers", "1", "--blocking-threads", "40"]
         web += ["--respawn-failed-workers", "riskapi.wsgi:application"]
-        self._start(Service("web", web, {"RISK_DB_POOL": "1", **MEMORY}))
+        self._start(Service("web", web, {"RISK_DB_POOL": "1", **WEB_MEMORY}))
 
     def start_worker(self) -> None:
         """Start the worker; its tables must be there."""

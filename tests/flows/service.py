@@ -31,7 +31,7 @@ from riskapi.embedded.postgres import APP, OWNER, VOLATILE, Postgres
 from riskapi.embedded.processes import Guard
 from riskapi.embedded.servers import LIMITS
 from riskapi.embedded.state import SECRETS, StateFolder, server_account
-from riskapi.embedded.supervisor import HOST, LOCAL, MEMORY, free_port
+from riskapi.embedded.supervisor import HOST, LOCAL, MEMORY, WEB_MEMORY, free_port
 from riskapi.embedded.valkey import Valkey
 
 _READY_SECONDS = 60.0
@@ -192,7 +192,7 @@ class Service:
             "--without-mingle",
         ]
         command = {"web": web, "worker": worker, "relay": ["manage.py", "relay"]}[name]
-        extra = {"RISK_DB_POOL": "1", **MEMORY} if name == "web" else MEMORY
+        extra = {"RISK_DB_POOL": "1", **WEB_MEMORY} if name == "web" else MEMORY
         self._children[name] = self.guard.start(
             [sys.executable, *command],
             log=self.state.logs / f"{name}.log",
