@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from portfolios.feeds.verdict import MAX_PROBLEMS, Effect, Note, RowProblem
 
+_NAMED = 5
+
 
 @dataclass(slots=True)
 class Ledger:
@@ -38,6 +40,12 @@ class Ledger:
 
     def of_file(self, code: str, message: str, *, suggestion: str | None = None) -> None:
         self.report(RowProblem(None, None, code, None, message, suggestion, Effect.FILE))
+
+    def named(self, places: list[int]) -> str:
+        """Rows as a message names them; of many the first few, as each of them is told of all."""
+        named = " and ".join(str(self.rows[i]) for i in places[:_NAMED])
+        more = len(places) - _NAMED
+        return f"{named} and {more:,} more" if more > 0 else named
 
     def reject(
         self,

@@ -256,15 +256,10 @@ def _reject_duplicates(ledger: Ledger) -> None:
             suggestion="send one file per instrument",
         )
     for group in groups.values():
-        where = " and ".join(str(ledger.rows[i]) for i in group)
         if group in conflicting:
+            conflict = f"rows {ledger.named(group)} disagree about this date"
             for i in group:
-                ledger.reject(
-                    i,
-                    "conflicting-duplicate",
-                    f"rows {where} disagree about this date",
-                    column="date",
-                )
+                ledger.reject(i, "conflicting-duplicate", conflict, column="date")
         else:
             for i in group[1:]:
                 ledger.reject(

@@ -156,7 +156,7 @@ def _reject_repeated_keys(ledger: Ledger, layout: Layout) -> None:
     for group in keys.values():
         if len(group) == 1:
             continue
-        where = " and ".join(str(ledger.rows[i]) for i in group)
+        conflict = f"rows {ledger.named(group)} disagree about one {', '.join(layout.key)}"
         same = all(
             ledger.text[n][i].as_py() == ledger.text[n][group[0]].as_py()
             for n in ledger.text
@@ -167,8 +167,7 @@ def _reject_repeated_keys(ledger: Ledger, layout: Layout) -> None:
                 message = f"the same as row {ledger.rows[group[0]]}"
                 ledger.reject(i, "duplicate-row", message, column=layout.key[0])
             else:
-                message = f"rows {where} disagree about one {', '.join(layout.key)}"
-                ledger.reject(i, "conflicting-duplicate", message, column=layout.key[0])
+                ledger.reject(i, "conflicting-duplicate", conflict, column=layout.key[0])
 
 
 def _instrument(kind: Kind, ledger: Ledger, hints: FeedHints, name: str) -> str | None:

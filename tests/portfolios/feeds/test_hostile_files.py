@@ -74,6 +74,34 @@ def test_more_than_200_megabytes_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("opening", "row", "other"),
+    [
+        (b"date,close\n", b"2022-01-03,40\n", b"2022-01-03,41\n"),
+        (
+            b"ticker,effective_date,new_shares,old_shares\n",
+            b"SOXX,2022-01-03,3,1\n",
+            b"SOXX,2022-01-03,2,1\n",
+        ),
+    ],
+)
+def test_many_rows_that_disagree_do_not_name_each_other(
+    opening: bytes, row: bytes, other: bytes
+) -> None:
+    good = row.replace(b"2022-01-03", b"2022-01-04")
+    content = opening + good + row * 20_000 + other
+    tracemalloc.start()
+    verdict = read_file(BytesIO(content), name="SOXX.csv")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert verdict.codes == {"conflicting-duplicate"}
+    assert verdict.rows_rejected == 20_001
+    assert verdict.problems[0].message.startswith(
+        "rows 3 and 4 and 5 and 6 and 7 and 19,996 more disagree about"
+    )
+    assert peak < 64 * MEGABYTE
+
+
+@pytest.mark.parametrize(
     ("rate", "is_cell"),
     [("1.09", True), ('"1.09"', True), ("[1.09]", False), ("[1]", False), ('{"a": 1}', False)],
 )
