@@ -37,7 +37,8 @@ from portfolios.services.quotas import RUNS
 from portfolios.tenancy import client_scope
 
 MAX_WAIT_SECONDS = 20
-_WAIT = re.compile(r"\s*wait\s*=\s*(\d{1,4})\s*")
+#: RFC 7240: a number, in quotes or not, and what else is said of it.
+_WAIT = re.compile(r'\s*wait\s*=\s*("?)([0-9]{1,9})\1\s*(;.*)?')
 _PREFER = OpenApiParameter(
     name="Prefer",
     location=OpenApiParameter.HEADER,
@@ -203,5 +204,5 @@ def preferred_wait(request: Request) -> int:
             raise InvalidRequest(
                 "Prefer: wait takes whole seconds, for example wait=10.", code="bad-header"
             )
-        return min(int(found[1]), MAX_WAIT_SECONDS)
+        return min(int(found[2]), MAX_WAIT_SECONDS)
     return 0

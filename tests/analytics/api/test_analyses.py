@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.test import RequestFactory
+from rest_framework.request import Request
 
+from analytics.api.analyses import preferred_wait
 from analytics.models import Result, Run, Unit
 from portfolios.models import AuditEvent, Instrument, Portfolio
 from portfolios.tenancy import operator_scope
@@ -300,3 +303,26 @@ def test_malformed_requests_name_the_field(
     answer: Answer = caller.post(BETA, {"portfolio": portfolio.public_id, **body})
     assert answer.status == 400
     assert answer.body["errors"][0]["pointer"] == pointer
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [
+        ("wait=5", 5), ("WAIT = 5", 5), ('wait="5"', 5), ("wait=5; why=impatient", 5),
+        ("respond-async, wait=5", 5), ("wait=0", 0), ("wait=99999", 20), ("return=minimal", 0),
+        ("", 0), (",", 0), ("wait=1, wait=2", 1),
+    ],
+)  # fmt: skip
+def test_preference_is_read_as_its_standard_has_it(given: str, seconds: int) -> None:
+    request = Request(RequestFactory().post("/", headers={"Prefer": given}))
+    assert preferred_wait(request) == seconds
+
+
+@pytest.mark.parametrize("given", ["wait", "wait=", "wait=-1", "wait=1.5", "wait=soon", 'wait="1'])
+def test_wait_that_is_no_number_is_refused_before_anything_is_done(
+    caller: Caller, portfolio: Portfolio, given: str
+) -> None:
+    answer = caller.post(BETA, {"portfolio": portfolio.public_id}, Prefer=given)
+    assert (answer.status, answer.code) == (400, "bad-header")
+    with operator_scope():
+        assert not Run.objects.exists()
