@@ -130,7 +130,7 @@ def _figures(request: Request, run: Run, unit: str | None = None) -> Response:
 class RunDetailView(ApiView):
     file_row = RunFigureSerializer
     required_scopes = {"GET": "analyses:read", "DELETE": "analyses:run"}
-    sends = {"GET": ("ETag",)}
+    sends = {"GET": ("ETag",), "DELETE": ("ETag",)}
     refusals = {"DELETE": (409,)}
     #: A long poll must not hold a transaction; each method opens its own scope.
     opens_scope = False
@@ -167,9 +167,9 @@ class RunDetailView(ApiView):
             answer["Retry-After"] = "1"
         return answer
 
-    @extend_schema(operation_id="runs_cancel", responses=run_of_any_kind())
+    @extend_schema(operation_id="runs_cancel", responses={202: run_of_any_kind()})
     def delete(self, request: Request, run_id: str) -> Response:
-        """Stop a run; units that are done keep their results."""
+        """Stop a run; units that are done keep their results, what is under way is dropped."""
         refuse_unknown(request, ())
         with client_scope(self.client.pk):
             canceled = run_cancel(
@@ -179,7 +179,7 @@ class RunDetailView(ApiView):
                 request_id=self.request_id,
             )
             run, units = run_get_with_units(self.client, canceled.pk)
-            return etagged(run_representation(run, units), run_tag(run))
+            return etagged(run_representation(run, units), run_tag(run), status=202)
 
 
 class RunUnitView(ApiView):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -98,10 +100,19 @@ def _replayed(side: Side) -> None:
     drain(KINDS)
 
 
+def _open_run(side: Side) -> Side:
+    """A run that is not over yet is the one to be asked about."""
+    book = side.names["portfolio_id"]
+    asked = {"portfolio": book, "as_of": DAY, "force": True}
+    run = side.caller.post("/v1/analyses/semiconductor-beta", asked)
+    return replace(side, names={**side.names, "run_id": run.body["id"]})
+
+
 #: What has to be there before an operation can be asked.
-PREPARATIONS = {
+PREPARATIONS: dict[str, Callable[[Side], Side | None]] = {
     "policies_approve": _policy_waits,
     "policies_reject": _policy_waits,
+    "runs_cancel": _open_run,
     "runs_replay_retrieve": _replayed,
 }
 
@@ -117,7 +128,7 @@ def _asked(side: Side, operation: Operation, described: dict[str, Any]) -> Answe
         drain(KINDS)
         return side.caller.post(address, body)
     if prepare := PREPARATIONS.get(described["operationId"]):
-        prepare(side)
+        side = prepare(side) or side
     path = re.sub(r"\{(\w+)\}", r"<str:\1>", address.removeprefix("/"))
     if (method, path) in CELLS:
         answer: Answer = _ask(side, method, path, side.names)

@@ -136,7 +136,7 @@ def test_the_slow_portfolio_keeps_no_worker(live: Caller, sandbox: Caller, work:
 
 def test_it_can_be_canceled_while_it_waits(sandbox: Caller, work: Work) -> None:
     location = ask(sandbox, "pf_test_slow30s").headers["Location"]
-    assert sandbox.send("DELETE", location).status == 200
+    assert sandbox.send("DELETE", location).status == 202
     assert sandbox.get(location).body["status"] == "canceled"
 
 
