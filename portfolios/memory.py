@@ -8,6 +8,7 @@ Arrow has a pool of its own, which keeps too.
 from __future__ import annotations
 
 import ctypes
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,9 +18,19 @@ import pyarrow as pa
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
+#: From so many bytes on a look for garbage, a tenth of a second, is little beside the reading.
+_MUCH = 1_000_000
+
+
 @contextmanager
-def memory_given_back() -> Iterator[None]:
-    """Give back what the body took and freed; milliseconds, so for work that takes longer."""
+def memory_given_back(n_bytes: int) -> Iterator[None]:
+    """Give back what the body took and freed; milliseconds, so for work that takes longer.
+
+    `n_bytes`: how much is about to be read. Before much is, what is garbage by now goes: Python
+    looks for it once there is a quarter more of everything than there was the last time.
+    """
+    if n_bytes >= _MUCH:
+        gc.collect()
     try:
         yield
     finally:

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from django.db import connection, transaction
-from django.db.models.functions import Now
+from django.db.models.functions import Length, Now
 
 from portfolios import leases
 from portfolios.errors import DomainError, InvalidRequest
@@ -123,13 +123,14 @@ def import_perform(import_id: uuid.UUID) -> bool:
     if token is None:
         return False
     with operator_scope():
-        imported = Import.objects.select_related("client").defer("content").get(pk=import_id)
+        known = Import.objects.select_related("client").defer("content")
+        imported = known.annotate(n_bytes=Length("content")).get(pk=import_id)
     client = imported.client
 
     def scope() -> AbstractContextManager[object]:
         return client_scope(client.id) if client else operator_scope()
 
-    with memory_given_back(), leases.heartbeat(Import, import_id, token):
+    with memory_given_back(imported.n_bytes or 0), leases.heartbeat(Import, import_id, token):
         _enter(imported, token, Import.Status.VALIDATING)
         with scope():
             prepared = _judge(imported, stored_files.opened(imported.pk))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,21 @@ def test_holes_are_given_back() -> None:
     # Too small for pages of their own; the last one keeps the heap from shrinking by itself.
     blocks = [bytearray(b"x" * 50_000) for _ in range(2_000)]
     full = held()
-    with memory.memory_given_back():
+    with memory.memory_given_back(0):
         del blocks[:-1]
     assert full - held() > 60
     assert len(blocks) == 1
+
+
+class _Circle:
+    """What is freed by a look for garbage alone."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.mark.parametrize(("n_bytes", "is_there"), [(5_000_000, False), (5_000, True)])
+def test_garbage_goes_before_much_is_read(n_bytes: int, is_there: bool) -> None:
+    garbage = weakref.ref(_Circle())
+    with memory.memory_given_back(n_bytes):
+        assert (garbage() is not None) == is_there
