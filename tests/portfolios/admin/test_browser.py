@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from typing import Any
 
 import pytest
@@ -12,15 +11,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, sync_play
 
 from portfolios.models import Portfolio, Position
 from portfolios.tenancy import operator_scope
+from tests.chromium import CHROMIUM, IN_CHROMIUM
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next((path for name in _NAMES if (path := shutil.which(name))), None)
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
-]
+pytestmark = IN_CHROMIUM
 
 
 @pytest.fixture

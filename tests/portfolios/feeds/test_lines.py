@@ -24,7 +24,7 @@ class Trickle:
 
 def lines(content: bytes, at_once: int) -> list[bytes]:
     source = Trickle(content, at_once)
-    return read_text(source, check_opening=lambda _: None).lines  # type: ignore[arg-type]
+    return read_text(source, check_opening=lambda _: None).lines  # type: ignore[arg-type]  # of a file it reads alone
 
 
 def expected(content: bytes) -> list[bytes]:
